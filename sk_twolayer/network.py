@@ -1,0 +1,341 @@
+"""The network itself: its parameters, its scores, its loss and its gradients.
+
+A two-layer network sees a batch ``X`` of N rows, mixes the features into hidden units,
+bends them, and mixes the hidden units into one score per class::
+
+    z1 = X W1 + b1        a1 = max(0, z1)        scores = a1 W2 + b2
+
+The scores become probabilities ``p = softmax(scores)``, and the loss is how surprised
+those probabilities are by the true classes, plus a penalty on large weights::
+
+    loss = -1/N sum_i log p[i, y_i]  +  alpha/2 (||W1||^2 + ||W2||^2)
+
+With sample weights w the first term is the weighted mean, ``sum w_i l_i / sum w_i``. Two
+classes need one score only, whose logistic sigmoid is the probability of the second.
+
+All parameters live in one flat vector laid out ``[W1 | W2 | b1 | b2]``, of which the four
+are views, and the gradient has the same layout: so an update of everything is a handful
+of NumPy calls, and the penalty applies to the leading slice.
+"""
+
+import numpy as np
+
+# Inference and initialisation work on pieces of at most this many bytes, so that their
+# memory stays bounded however many rows or features there are.
+CHUNK_BYTES = 2**23
+
+
+def relu(z):
+    """Replace z by max(0, z)."""
+    np.maximum(z, 0, out=z)
+
+
+def relu_derivative(a):
+    """Replace the activation a = max(0, z) by its derivative: 1 where z > 0, else 0."""
+    np.sign(a, out=a)
+
+
+# The seam for other activations: each is a pair of functions that work in place. The
+# second expresses the derivative in terms of the activation, whose values the backward
+# pass needs no longer by the time it is called.
+ACTIVATIONS = {"relu": (relu, relu_derivative)}
+
+
+def n_parameters(n_features, hidden_size, n_outputs):
+    """Length of the flat vector ``[W1 | W2 | b1 | b2]``."""
+    return (n_features + n_outputs) * hidden_size + hidden_size + n_outputs
+
+
+def unpack(vector, n_features, hidden_size, n_outputs):
+    """Return the views W1, W2, b1, b2 of the flat vector.
+
+    Parameters
+    ----------
+    vector : ndarray of shape (n_parameters,)
+        The parameters, or anything laid out like them.
+    n_features, hidden_size, n_outputs : int
+        The shape of the network.
+
+    Returns
+    -------
+    W1 : ndarray of shape (n_features, hidden_size)
+    W2 : ndarray of shape (hidden_size, n_outputs)
+    b1 : ndarray of shape (hidden_size,)
+    b2 : ndarray of shape (n_outputs,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_twolayer.network import unpack
+    >>> W1, W2, b1, b2 = unpack(np.arange(11.0), 2, 2, 1)
+    >>> W2
+    array([[4.],
+           [5.]])
+    >>> b2
+    array([10.])
+    """
+    ends = np.cumsum([n_features * hidden_size, hidden_size * n_outputs, hidden_size])
+    W1, W2, b1, b2 = np.split(vector, ends)
+    return W1.reshape(n_features, hidden_size), W2.reshape(hidden_size, n_outputs), b1, b2
+
+
+def initialize(W1, W2, b1, b2, init, rng):
+    """Draw Gaussian weights, W1 first and row by row, and set the biases to zero.
+
+    Parameters
+    ----------
+    W1, W2, b1, b2 : ndarray
+        The parameters, overwritten.
+    init : {"he", "glorot"} or float
+        The standard deviation of the weights: sqrt(2 / n_in) for "he" [1]_,
+        sqrt(2 / (n_in + n_out)) for "glorot" [2]_, n_in and n_out being the layer's
+        inputs and outputs; or the number itself.
+    rng : numpy.random.RandomState
+        Where the weights come from.
+
+    References
+    ----------
+    .. [1] He, Zhang, Ren, Sun. "Delving deep into rectifiers." ICCV 2015.
+    .. [2] Glorot, Bengio. "Understanding the difficulty of training deep feedforward
+       neural networks." AISTATS 2010.
+    """
+    for W in (W1, W2):
+        n_in, n_out = W.shape
+        deviation = {"he": np.sqrt(2 / n_in), "glorot": np.sqrt(2 / (n_in + n_out))}.get(init, init)
+        for rows in row_chunks(n_in, n_out * 8):
+            W[rows] = deviation * rng.standard_normal(W[rows].shape)
+    b1[:] = 0
+    b2[:] = 0
+
+
+def row_chunks(n_rows, bytes_per_row):
+    """Slices that cover n_rows rows in pieces of at most CHUNK_BYTES."""
+    size = max(1, CHUNK_BYTES // bytes_per_row)
+    return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+
+
+def compute_scores(X, W1, W2, b1, b2, activation="relu"):
+    """Scores of every row of X, computed in row chunks.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The rows, of any real dtype: a chunk at a time is cast to that of W1.
+    W1, W2, b1, b2 : ndarray
+        The parameters.
+    activation : {"relu"}, default="relu"
+        Of the hidden units.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_samples, n_outputs)
+    """
+    activate, _ = ACTIVATIONS[activation]
+    scores = np.empty((X.shape[0], W2.shape[1]), dtype=W1.dtype)
+    for rows in row_chunks(X.shape[0], sum(W1.shape) * W1.itemsize):
+        a1 = X[rows].astype(W1.dtype, copy=False) @ W1
+        a1 += b1
+        activate(a1)
+        np.matmul(a1, W2, out=scores[rows])
+    scores += b2
+    return scores
+
+
+def softmax(scores):
+    """Replace scores by exp(scores) / sum(exp(scores)) of each row."""
+    scores -= scores.max(axis=1, keepdims=True)  # exp never overflows
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=1, keepdims=True)
+
+
+def logistic(z):
+    """Replace z by 1 / (1 + exp(-z)), written with tanh, which never overflows."""
+    z *= 0.5
+    np.tanh(z, out=z)
+    z += 1
+    z *= 0.5
+
+
+def softmax_loss(scores, y):
+    """Cross-entropy of softmax(scores) against the class numbers y.
+
+    Replaces scores by its gradient, ``p`` minus one at the true class.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N, n_classes)
+        Overwritten.
+    y : ndarray of int of shape (N,)
+        True classes.
+
+    Returns
+    -------
+    losses : ndarray of shape (N,)
+        ``-log p[i, y_i]`` of each row.
+    correct : ndarray of bool of shape (N,)
+        Whether the largest score was that of the true class.
+    """
+    rows = np.arange(len(y))
+    correct = scores.argmax(axis=1) == y
+    scores -= scores.max(axis=1, keepdims=True)
+    losses = -scores[rows, y]
+    np.exp(scores, out=scores)
+    total = scores.sum(axis=1)
+    losses += np.log(total)
+    scores /= total[:, None]
+    scores[rows, y] -= 1
+    return losses, correct
+
+
+def logistic_loss(scores, Y):
+    """Binary cross-entropy of the sigmoid of every score, summed over the outputs.
+
+    Replaces scores by its gradient, ``p - Y``.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N, n_outputs)
+        Overwritten.
+    Y : ndarray of shape (N, n_outputs)
+        True labels, 0 or 1.
+
+    Returns
+    -------
+    losses : ndarray of shape (N,)
+        ``sum_j log(1 + exp(s_ij)) - Y_ij s_ij`` of each row.
+    correct : ndarray of bool of shape (N,)
+        Whether every label of the row was on the right side of zero.
+    """
+    correct = ((scores > 0) == Y).all(axis=1)
+    losses = (np.logaddexp(0, scores) - Y * scores).sum(axis=1)
+    logistic(scores)
+    scores -= Y
+    return losses, correct
+
+
+OUTPUT_LOSSES = {"softmax": softmax_loss, "logistic": logistic_loss}
+
+
+class TwoLayerNetwork:
+    """Parameters, gradients and the room that batches need to compute them.
+
+    Parameters
+    ----------
+    n_features, hidden_size, n_outputs : int
+        The shape of the network.
+    batch_size : int
+        Most rows in a batch.
+    alpha : float, default=0.0
+        Strength of the L2 penalty on W1 and W2; not divided by N.
+    activation : {"relu"}, default="relu"
+        Of the hidden units.
+    output : {"softmax", "logistic"}, default="softmax"
+        What turns scores into probabilities.
+    dtype : dtype, default=np.float64
+        Of everything computed.
+
+    Attributes
+    ----------
+    parameters, gradient : ndarray of shape (n_parameters,)
+        The flat vectors.
+    W1, W2, b1, b2, dW1, dW2, db1, db2 : ndarray
+        Views of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_twolayer.network import TwoLayerNetwork
+    >>> network = TwoLayerNetwork(2, 3, 4, batch_size=1)
+    >>> network.loss_and_gradients(np.ones((1, 2)), np.array([0]))  # log(4), by luck right
+    (1.3862943611198906, 1.0)
+    >>> network.db2
+    array([-0.75,  0.25,  0.25,  0.25])
+    """
+
+    def __init__(
+        self,
+        n_features,
+        hidden_size,
+        n_outputs,
+        *,
+        batch_size,
+        alpha=0.0,
+        activation="relu",
+        output="softmax",
+        dtype=np.float64,
+    ):
+        shape = (n_features, hidden_size, n_outputs)
+        self.alpha = alpha
+        self.activation = activation
+        self.output_loss = OUTPUT_LOSSES[output]
+        self.parameters = np.zeros(n_parameters(*shape), dtype)
+        self.gradient = np.empty_like(self.parameters)
+        self.W1, self.W2, self.b1, self.b2 = unpack(self.parameters, *shape)
+        self.dW1, self.dW2, self.db1, self.db2 = unpack(self.gradient, *shape)
+
+        n_weights = self.W1.size + self.W2.size
+        self._weights = self.parameters[:n_weights]
+        self._weight_gradient = self.gradient[:n_weights]
+        self._penalty_gradient = np.empty_like(self._weights)
+
+        self._a1 = np.empty((batch_size, hidden_size), dtype)
+        self._da1 = np.empty((batch_size, hidden_size), dtype)
+        self._scores = np.empty((batch_size, n_outputs), dtype)
+
+    def loss_and_gradients(self, X, y, sample_weight=None):
+        """Compute the loss of one batch, and its gradient into ``gradient``.
+
+        Parameters
+        ----------
+        X : ndarray of shape (N, n_features)
+            The rows, in the computing dtype.
+        y : ndarray of shape (N,) or (N, n_outputs)
+            Class numbers for a softmax, 0 and 1 per output for a logistic output.
+        sample_weight : ndarray of shape (N,), default=None
+            Not negative, and not all zero.
+
+        Returns
+        -------
+        loss : float
+            Mean loss of the rows plus the penalty.
+        accuracy : float
+            Share of the rows (of their weight) that the scores got right.
+        """
+        activate, derivative = ACTIVATIONS[self.activation]
+        n = X.shape[0]
+        a1, da1, scores = self._a1[:n], self._da1[:n], self._scores[:n]
+
+        # Forward.
+        np.matmul(X, self.W1, out=a1)
+        a1 += self.b1
+        activate(a1)
+        np.matmul(a1, self.W2, out=scores)
+        scores += self.b2
+
+        # The loss of the rows, and its gradient in place of the scores.
+        losses, correct = self.output_loss(scores, y)
+        dscores = scores
+        if sample_weight is None:
+            loss, accuracy = losses.mean(), correct.mean()
+            dscores /= n
+        else:
+            share = sample_weight / sample_weight.sum()
+            loss, accuracy = share @ losses, share @ correct
+            dscores *= share[:, None]
+
+        # Backward.
+        np.matmul(a1.T, dscores, out=self.dW2)
+        dscores.sum(axis=0, out=self.db2)
+        np.matmul(dscores, self.W2.T, out=da1)
+        derivative(a1)
+        da1 *= a1
+        dz1 = da1
+        np.matmul(X.T, dz1, out=self.dW1)
+        dz1.sum(axis=0, out=self.db1)
+
+        # The penalty.
+        if self.alpha:
+            loss += 0.5 * self.alpha * np.dot(self._weights, self._weights)
+            np.multiply(self._weights, self.alpha, out=self._penalty_gradient)
+            self._weight_gradient += self._penalty_gradient
+        return float(loss), float(accuracy)
