@@ -37,7 +37,7 @@ def print_epoch(history, optimizer, epoch):
     print(
         f"epoch {epoch:5d}   loss {history.losses[-1]:10.6f}   "
         f"training accuracy {history.train_scores[-1]:.4f}   "
-        f"learning rate {optimizer.learning_rate:.3g}"
+        f"learning rate {optimizer.learning_rate:.2e}"
     )
 
 
@@ -54,7 +54,7 @@ class TwoLayerClassifier(ClassifierMixin, BaseEstimator):
     hidden_size : int, default=100
         Number of hidden units.
 
-    alpha : float, default=1e-4
+    alpha : float, default=1e-3
         Strength of the L2 penalty on the weights; the biases are not penalised. It is the
         `reg` of CS231n and is *not* divided by the number of rows, as
         :class:`~sklearn.neural_network.MLPClassifier` divides its `alpha`.
@@ -214,7 +214,7 @@ class TwoLayerClassifier(ClassifierMixin, BaseEstimator):
         self,
         hidden_size=100,
         *,
-        alpha=1e-4,
+        alpha=1e-3,
         batch_size="auto",
         learning_rate="auto",
         learning_rate_decay=0.98,
@@ -278,8 +278,11 @@ class TwoLayerClassifier(ClassifierMixin, BaseEstimator):
         continues = self.warm_start and hasattr(self, "coefs_")
         X, y, sample_weight = self._validate(X, y, sample_weight, reset=not continues)
         classes = np.unique(y)
-        if continues:
-            self._check_warm_start(classes)
+        if continues and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the "
+                f"previous call to fit. Previously got {self.classes_}, `y` has {classes}"
+            )
         if len(classes) < 2:
             raise ValueError(
                 f"y has only 1 class, {classes[0]}: there is nothing to tell apart. Give the "
@@ -430,25 +433,19 @@ class TwoLayerClassifier(ClassifierMixin, BaseEstimator):
 
     def _validate(self, X, y, sample_weight, reset):
         """Check X, y and sample_weight, and leave the dtype of X as it is."""
+        if not reset and self.hidden_size != len(self.intercepts_[0]):
+            raise ValueError(
+                f"hidden_size={self.hidden_size}, but the network to go on with has "
+                f"{len(self.intercepts_[0])} hidden units. Set it back, or fit anew with "
+                f"warm_start=False."
+            )
         X, y = validate_data(self, X, y, reset=reset)
+        if X.dtype.kind not in "fiub":
+            raise ValueError(f"X has dtype {X.dtype}: the network computes with real numbers.")
         check_classification_targets(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         return X, y, sample_weight
-
-    def _check_warm_start(self, classes):
-        """Refuse to go on with a network of another shape."""
-        if not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the "
-                f"previous call to fit. Previously got {self.classes_}, `y` has {classes}"
-            )
-        trained_size = len(self.intercepts_[0])
-        if self.hidden_size != trained_size:
-            raise ValueError(
-                f"hidden_size={self.hidden_size}, but the network to go on with has "
-                f"{trained_size} hidden units. Set it back, or fit with warm_start=False."
-            )
 
     def _row_weights(self, codes, classes, sample_weight, class_counts):
         """Multiply the weights of rows and classes; None if there are none."""

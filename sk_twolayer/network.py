@@ -67,12 +67,12 @@ def unpack(vector, n_features, hidden_size, n_outputs):
     --------
     >>> import numpy as np
     >>> from sk_twolayer.network import unpack
-    >>> W1, W2, b1, b2 = unpack(np.arange(11.0), 2, 2, 1)
+    >>> W1, W2, b1, b2 = unpack(np.arange(9.0), 2, 2, 1)
     >>> W2
     array([[4.],
            [5.]])
     >>> b2
-    array([10.])
+    array([8.])
     """
     ends = np.cumsum([n_features * hidden_size, hidden_size * n_outputs, hidden_size])
     W1, W2, b1, b2 = np.split(vector, ends)

@@ -57,6 +57,7 @@ def draw_batches(rows, batch_size, replacement, rng):
             yield shuffled[start : start + batch_size]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # on the way to a divergence, which is an error
 def train(
     network,
     optimizer,
@@ -119,7 +120,7 @@ def train(
     Raises
     ------
     ValueError
-        At the update whose loss is not finite.
+        At the update whose loss is not finite, or if the last one left such parameters.
     """
     rows = np.arange(len(X)) if sample_weight is None else np.flatnonzero(sample_weight)
     X_buffer = np.empty((batch_size, X.shape[1]), network.parameters.dtype)
@@ -140,7 +141,7 @@ def train(
 
             loss, accuracy = network.loss_and_gradients(X_batch, y_batch, w_batch)
             if not isfinite(loss):
-                raise ValueError(divergence_message(loss, history, optimizer))
+                raise divergence(f"The loss became {loss}", history, optimizer)
             optimizer.update(network.gradient)
 
             weight = len(batch) if w_batch is None else float(w_batch.sum())
@@ -161,16 +162,19 @@ def train(
         improved = history.losses[-1] <= best_loss - tol
         epochs_without_progress = 0 if improved else epochs_without_progress + 1
         best_loss = min(best_loss, history.losses[-1])
-        if out_of_updates or epochs_without_progress == n_iter_no_change:
-            return epoch, True
-    return max_iter, False
+        stopped = out_of_updates or epochs_without_progress == n_iter_no_change
+        if stopped:
+            break
+
+    if not np.isfinite(network.parameters).all():
+        raise divergence("The parameters became infinite", history, optimizer)
+    return epoch, stopped
 
 
-def divergence_message(loss, history, optimizer):
-    """Say what went wrong when a loss is not finite, and what to try."""
-    update = len(history.batch_losses) + 1
-    return (
-        f"The loss became {loss} at update {update}, with learning_rate="
+def divergence(what, history, optimizer):
+    """Make the error that says what went wrong, and what to try."""
+    return ValueError(
+        f"{what} at update {len(history.batch_losses) + 1}, with learning_rate="
         f"{optimizer.learning_rate:g}: training diverged and was stopped. Try a smaller "
         f"learning_rate (say, {optimizer.learning_rate / 10:g}), or inputs of a smaller scale, "
         f"for example with StandardScaler in a pipeline before the classifier."

@@ -1,0 +1,89 @@
+"""The loop's own parts: gathering, batches, history and stopping."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sk_twolayer.network import TwoLayerNetwork
+from sk_twolayer.optimizers import SGD
+from sk_twolayer.training import History, draw_batches, gather, train
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "strided", "uint8", "int64"])
+def test_gather_casts_the_chosen_rows(layout):
+    X = np.arange(60.0).reshape(10, 6)
+    source = {
+        "C": X,
+        "F": np.asfortranarray(X),
+        "strided": np.repeat(X, 2, axis=1)[:, ::2],
+        "uint8": X.astype(np.uint8),
+        "int64": X.astype(np.int64),
+    }[layout]
+    rows = np.array([3, 0, 3])
+    out = np.full((3, 6), np.nan)
+    assert gather(source, rows, out) is out
+    assert_array_equal(out, X[rows])
+
+
+def test_shuffled_epochs_hold_every_row_once():
+    rng = np.random.RandomState(0)
+    rows = np.array([1, 4, 5, 7, 8, 9, 11])
+    first, second = (list(draw_batches(rows, 3, False, rng)) for _ in range(2))
+    assert [len(batch) for batch in first] == [3, 3, 1]
+    for epoch in (first, second):
+        assert_array_equal(np.sort(np.concatenate(epoch)), rows)
+    assert not np.array_equal(np.concatenate(first), np.concatenate(second))
+
+
+@pytest.mark.parametrize(("n", "batch_size", "n_batches"), [(7, 3, 2), (7, 20, 1)])
+def test_batches_with_replacement(n, batch_size, n_batches):
+    rng, expected = np.random.RandomState(0), np.random.RandomState(0)
+    batches = list(draw_batches(np.arange(n), batch_size, True, rng))
+    assert len(batches) == n_batches
+    for batch in batches:
+        assert_array_equal(batch, expected.choice(n, batch_size))
+
+
+class ScriptedNetwork(TwoLayerNetwork):
+    """A network that reports losses from a list and never changes."""
+
+    def __init__(self, losses):
+        super().__init__(1, 1, 1, batch_size=1)
+        self.losses = iter(losses)
+
+    def loss_and_gradients(self, X, y, sample_weight=None):
+        self.gradient[:] = 0
+        return next(self.losses), 1.0
+
+
+def train_on_script(losses, **options):
+    net = ScriptedNetwork(losses)
+    history = History()
+    optimizer = SGD(net.parameters, 0.5)
+    X = y = np.zeros((1, 1))
+    rng = np.random.RandomState(0)
+    result = train(net, optimizer, X, y, None, rng=rng, history=history, batch_size=1, **options)
+    return *result, history, optimizer
+
+
+def test_stops_after_epochs_without_progress():
+    # Against tol = 0.1: 0.95 is no progress, 0.8 is (against 0.95), and then three are not.
+    losses = [2.0, 1.0, 0.95, 0.8, 0.75, 0.7, 0.65, 0.1]
+    n_iter, stopped, history, _ = train_on_script(losses, max_iter=8, tol=0.1, n_iter_no_change=3)
+    assert (n_iter, stopped) == (7, True)
+    assert history.losses == losses[:7]
+
+
+def test_no_patience_given_never_stops():
+    n_iter, stopped, _, _ = train_on_script([1.0] * 30, max_iter=30, tol=1.0)
+    assert (n_iter, stopped) == (30, False)
+
+
+def test_learning_rate_decays_after_each_epoch():
+    *_, optimizer = train_on_script([1.0] * 3, max_iter=3, learning_rate_decay=0.5)
+    assert optimizer.learning_rate == 0.5 * 0.5**3
+
+
+def test_a_non_finite_loss_stops_at_that_update():
+    with pytest.raises(ValueError, match=r"nan at update 3, with learning_rate=0\.5.*StandardSc"):
+        train_on_script([1.0, 2.0, np.nan, 1.0], max_iter=4)
