@@ -1,0 +1,144 @@
+"""The gradient check compares the backward pass with the forward pass it should belong to.
+
+Every parameter is moved a little up and a little down, and the difference of the two
+losses, divided by the distance, must be the gradient that backpropagation computes. This
+costs two losses per parameter, so of large models a sample of parameters is checked.
+"""
+
+import numpy as np
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
+
+from sk_twolayer.network import TwoLayerNetwork
+
+
+def gradient_check(
+    estimator_or_parameters,
+    X,
+    y,
+    sample_weight=None,
+    *,
+    alpha=0.0,
+    activation="relu",
+    output="softmax",
+    step=1e-5,
+    max_coordinates=1000,
+    random_state=0,
+):
+    """Compare analytic gradients with central differences, in float64.
+
+    Parameters
+    ----------
+    estimator_or_parameters : fitted TwoLayerClassifier or dict
+        The model to check; or its parameters ``{"W1": ..., "b1": ..., "W2": ..., "b2":
+        ...}``, with `alpha`, `activation` and `output` saying the rest.
+    X : array-like of shape (n_samples, n_features)
+        A batch of rows. A few dozen are enough.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        The labels, if an estimator is checked. With parameters, class numbers for a
+        softmax, 0 and 1 per output for a logistic output.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows.
+    alpha : float, default=0.0
+        L2 strength; an estimator's own is used for it.
+    activation : str, default="relu"
+        Of the hidden units; an estimator's own is used for it.
+    output : {"softmax", "logistic"}, default="softmax"
+        What turns scores into probabilities; an estimator's own is used for it.
+    step : float, default=1e-5
+        How far each parameter is moved to either side.
+    max_coordinates : int, default=1000
+        Most entries of each of W1, b1, W2, b2 that are checked; a sample, if there are
+        more.
+    random_state : int, default=0
+        Seed of the sample.
+
+    Returns
+    -------
+    errors : dict of str to float
+        The maximum of ``|a - n| / max(1e-8, |a| + |n|)`` over the entries of W1, b1, W2 and
+        b2, a being the analytic and n the numeric gradient: about 1e-9 to 1e-6 when all
+        is well. Entries whose move takes a relu across its kink are left out: there is
+        no derivative to compare with. NaN if that leaves none.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+    sklearn.exceptions.NotFittedError
+        If the estimator is not fitted.
+
+    References
+    ----------
+    "Gradient checks", notes of CS231n, Stanford University.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sk_twolayer import TwoLayerClassifier
+    >>> from sk_twolayer.gradient_check import gradient_check
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = TwoLayerClassifier(hidden_size=5, max_updates=10, random_state=0).fit(X, y)
+    >>> errors = gradient_check(model, X[::5], y[::5])
+    >>> list(errors), max(errors.values()) < 1e-6
+    (['W1', 'b1', 'W2', 'b2'], True)
+    """
+    X = check_array(X, dtype=np.float64)
+    y = np.asarray(y)
+    if isinstance(estimator_or_parameters, dict):
+        W1, b1, W2, b2 = (estimator_or_parameters[name] for name in ("W1", "b1", "W2", "b2"))
+    else:
+        model = estimator_or_parameters
+        check_is_fitted(model)
+        (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
+        alpha, output = model.alpha, model.out_activation_
+        activation = getattr(model, "activation", "relu")
+        if y.ndim == 1:
+            y = np.searchsorted(model.classes_, y)
+            y = y if output == "softmax" else y[:, np.newaxis]
+    if X.shape[1] != len(W1) or len(X) != len(y):
+        raise ValueError(
+            f"X has shape {X.shape} and y {len(y)} rows, but W1 takes {len(W1)} features: give "
+            f"one row of y for each of X, and X the features the model was trained on."
+        )
+    if sample_weight is not None:
+        sample_weight = column_or_1d(sample_weight).astype(np.float64)
+
+    network = TwoLayerNetwork(
+        *W1.shape,
+        W2.shape[1],
+        batch_size=len(X),
+        alpha=alpha,
+        activation=activation,
+        output=output,
+        dtype=np.float64,
+    )
+    for own, given in zip(
+        (network.W1, network.W2, network.b1, network.b2), (W1, W2, b1, b2), strict=True
+    ):
+        own[...] = given
+
+    def loss_at(parameter, entry, value):
+        """Loss, and which hidden units are active, with one entry set to a value."""
+        kept = parameter[entry]
+        parameter[entry] = value
+        loss, _ = network.loss_and_gradients(X, y, sample_weight)
+        active = X @ network.W1 + network.b1 > 0
+        parameter[entry] = kept
+        return loss, active
+
+    network.loss_and_gradients(X, y, sample_weight)
+    gradients = {name: getattr(network, f"d{name}").copy() for name in ("W1", "b1", "W2", "b2")}
+    rng = np.random.RandomState(random_state)
+    errors = {}
+    for name, analytic in gradients.items():
+        parameter = getattr(network, name)
+        entries = rng.permutation(parameter.size)[:max_coordinates]
+        errors[name] = np.nan
+        for entry in zip(*np.unravel_index(entries, parameter.shape), strict=True):
+            above, active_above = loss_at(parameter, entry, parameter[entry] + step)
+            below, active_below = loss_at(parameter, entry, parameter[entry] - step)
+            if activation == "relu" and (active_above != active_below).any():
+                continue
+            a, n = analytic[entry], (above - below) / (2 * step)
+            errors[name] = np.fmax(errors[name], abs(a - n) / max(1e-8, abs(a) + abs(n)))
+    return {name: float(error) for name, error in errors.items()}

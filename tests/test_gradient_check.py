@@ -1,0 +1,74 @@
+"""The gradient check finds good gradients good, wrong ones wrong, and leaves kinks out."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+
+from sk_twolayer import TwoLayerClassifier, network
+from sk_twolayer.gradient_check import gradient_check
+
+TOY_X = 10 * np.random.RandomState(1).standard_normal((5, 4))
+TOY_Y = [0, 1, 2, 2, 1]
+
+
+def toy_parameters():
+    rng = np.random.RandomState(0)
+    W1, W2 = 0.1 * rng.standard_normal((4, 10)), 0.1 * rng.standard_normal((10, 3))
+    return {"W1": W1, "b1": np.zeros(10), "W2": W2, "b2": np.zeros(3)}
+
+
+def test_the_toy_model_is_as_exact_as_published():
+    errors = gradient_check(toy_parameters(), TOY_X, TOY_Y, alpha=0.1)
+    assert list(errors) == ["W1", "b1", "W2", "b2"]
+    assert max(errors.values()) < 4e-9
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fitted_estimators(n_classes, dtype):
+    X, y = load_iris(return_X_y=True)
+    X, y = X[y < n_classes].astype(dtype), np.array(["a", "b", "c"])[y[y < n_classes]]
+    model = TwoLayerClassifier(hidden_size=8, alpha=0.1, max_updates=20, random_state=0).fit(X, y)
+    w = np.random.RandomState(0).uniform(0.5, 2, len(X))
+    assert max(gradient_check(model, X, y).values()) < 1e-6
+    assert max(gradient_check(model, X, y, w).values()) < 1e-6
+
+
+def test_a_wrong_derivative_is_found(monkeypatch):
+    monkeypatch.setitem(network.ACTIVATIONS, "relu", (network.relu, lambda a: None))
+    errors = gradient_check(toy_parameters(), TOY_X, TOY_Y)
+    assert min(errors["W1"], errors["b1"]) > 0.1
+    assert max(errors["W2"], errors["b2"]) < 4e-9
+
+
+def test_kinks_are_left_out():
+    parameters = toy_parameters()
+    parameters["b1"] -= TOY_X[0] @ parameters["W1"]  # row 0 stands on the kink of every unit
+    errors = gradient_check(parameters, TOY_X, TOY_Y)
+    assert np.isnan(errors["b1"])  # moving any bias takes row 0 across
+    assert np.isnan(errors["W1"])
+    assert errors["W2"] < 1e-8
+    parameters["b1"][:-1] += 0.01  # now all but the last unit are clear of it
+    assert gradient_check(parameters, TOY_X, TOY_Y)["b1"] < 1e-7
+
+
+def test_large_models_are_sampled(monkeypatch):
+    calls = []
+    original = network.TwoLayerNetwork.loss_and_gradients
+    monkeypatch.setattr(
+        network.TwoLayerNetwork,
+        "loss_and_gradients",
+        lambda *args: calls.append(1) or original(*args),
+    )
+    gradient_check(toy_parameters(), TOY_X, TOY_Y, max_coordinates=2)
+    assert len(calls) == 1 + 4 * 2 * 2
+
+
+def test_errors_are_named():
+    with pytest.raises(NotFittedError):
+        gradient_check(TwoLayerClassifier(), TOY_X, TOY_Y)
+    with pytest.raises(ValueError, match=r"X has shape \(5, 3\).* W1 takes 4 features"):
+        gradient_check(toy_parameters(), TOY_X[:, 1:], TOY_Y)
+    with pytest.raises(ValueError, match="y 4 rows"):
+        gradient_check(toy_parameters(), TOY_X, TOY_Y[1:])
