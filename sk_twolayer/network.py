@@ -5,6 +5,7 @@ bends them, and mixes the hidden units into one score per class::
 
     z1 = X W1 + b1        a1 = max(0, z1)        scores = a1 W2 + b2
 
+(the hidden units may bend otherwise than by max(0, z), see ``ACTIVATIONS``).
 The scores become probabilities ``p = softmax(scores)``, and the loss is how surprised
 those probabilities are by the true classes, plus a penalty on large weights::
 
@@ -19,6 +20,7 @@ of NumPy calls, and the penalty applies to the leading slice.
 """
 
 import numpy as np
+from scipy.sparse import issparse
 
 # Inference and initialisation work on pieces of at most this many bytes, so that their
 # memory stays bounded however many rows or features there are.
@@ -30,15 +32,55 @@ def relu(z):
     np.maximum(z, 0, out=z)
 
 
-def relu_derivative(a):
-    """Replace the activation a = max(0, z) by its derivative: 1 where z > 0, else 0."""
+def relu_backward(a, da):
+    """Multiply da by the derivative: 1 where a > 0, else 0."""
     np.sign(a, out=a)
+    da *= a
 
 
-# The seam for other activations: each is a pair of functions that work in place. The
-# second expresses the derivative in terms of the activation, whose values the backward
-# pass needs no longer by the time it is called.
-ACTIVATIONS = {"relu": (relu, relu_derivative)}
+def tanh(z):
+    """Replace z by tanh(z)."""
+    np.tanh(z, out=z)
+
+
+def tanh_backward(a, da):
+    """Multiply da by the derivative, 1 - a^2."""
+    a *= a
+    np.subtract(1, a, out=a)
+    da *= a
+
+
+def logistic(z):
+    """Replace z by 1 / (1 + exp(-z)), written with tanh, which never overflows."""
+    z *= 0.5
+    np.tanh(z, out=z)
+    z += 1
+    z *= 0.5
+
+
+def logistic_backward(a, da):
+    """Multiply da by the derivative, a (1 - a)."""
+    da *= a
+    np.subtract(1, a, out=a)
+    da *= a
+
+
+def identity(z):
+    """Leave z as it is."""
+
+
+def identity_backward(a, da):
+    """Leave da as it is: the derivative is 1."""
+
+
+# Each activation works in place, and so does its backward pass, which knows the derivative
+# from the activation a = f(z) alone, and may spend a: nobody needs it afterwards.
+ACTIVATIONS = {
+    "relu": (relu, relu_backward),
+    "tanh": (tanh, tanh_backward),
+    "logistic": (logistic, logistic_backward),
+    "identity": (identity, identity_backward),
+}
 
 
 def n_parameters(n_features, hidden_size, n_outputs):
@@ -79,7 +121,7 @@ def unpack(vector, n_features, hidden_size, n_outputs):
     return W1.reshape(n_features, hidden_size), W2.reshape(hidden_size, n_outputs), b1, b2
 
 
-def initialize(W1, W2, b1, b2, init, rng):
+def initialize(W1, W2, b1, b2, init, rng, activation="relu"):
     """Draw Gaussian weights, W1 first and row by row, and set the biases to zero.
 
     Parameters
@@ -87,11 +129,14 @@ def initialize(W1, W2, b1, b2, init, rng):
     W1, W2, b1, b2 : ndarray
         The parameters, overwritten.
     init : {"he", "glorot"} or float
-        The standard deviation of the weights: sqrt(2 / n_in) for "he" [1]_,
-        sqrt(2 / (n_in + n_out)) for "glorot" [2]_, n_in and n_out being the layer's
-        inputs and outputs; or the number itself.
+        The standard deviation of the weights: for "he" [1]_ sqrt(2 / n_in), or sqrt(1 /
+        n_in) with another activation than "relu", as only that halves the variance; for
+        "glorot" [2]_ sqrt(2 / (n_in + n_out)); n_in and n_out being the layer's inputs
+        and outputs. Or the number itself.
     rng : numpy.random.RandomState
         Where the weights come from.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        Of the hidden units.
 
     References
     ----------
@@ -101,7 +146,11 @@ def initialize(W1, W2, b1, b2, init, rng):
     """
     for W in (W1, W2):
         n_in, n_out = W.shape
-        deviation = {"he": np.sqrt(2 / n_in), "glorot": np.sqrt(2 / (n_in + n_out))}.get(init, init)
+        deviation = init
+        if init == "he":
+            deviation = np.sqrt((2 if activation == "relu" else 1) / n_in)
+        elif init == "glorot":
+            deviation = np.sqrt(2 / (n_in + n_out))
         for rows in row_chunks(n_in, n_out * 8):
             W[rows] = deviation * rng.standard_normal(W[rows].shape)
     b1[:] = 0
@@ -119,11 +168,11 @@ def compute_scores(X, W1, W2, b1, b2, activation="relu"):
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or sparse CSR of shape (n_samples, n_features)
         The rows, of any real dtype: a chunk at a time is cast to that of W1.
     W1, W2, b1, b2 : ndarray
         The parameters.
-    activation : {"relu"}, default="relu"
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
         Of the hidden units.
 
     Returns
@@ -141,19 +190,19 @@ def compute_scores(X, W1, W2, b1, b2, activation="relu"):
     return scores
 
 
+def multiply(X, W, out):
+    """Write X @ W into out, for a dense or a sparse X."""
+    if issparse(X):
+        out[...] = X @ W
+    else:
+        np.matmul(X, W, out=out)
+
+
 def softmax(scores):
     """Replace scores by exp(scores) / sum(exp(scores)) of each row."""
     scores -= scores.max(axis=1, keepdims=True)  # exp never overflows
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=1, keepdims=True)
-
-
-def logistic(z):
-    """Replace z by 1 / (1 + exp(-z)), written with tanh, which never overflows."""
-    z *= 0.5
-    np.tanh(z, out=z)
-    z += 1
-    z *= 0.5
 
 
 def softmax_loss(scores, y):
@@ -227,7 +276,7 @@ class TwoLayerNetwork:
         Most rows in a batch.
     alpha : float, default=0.0
         Strength of the L2 penalty on W1 and W2; not divided by N.
-    activation : {"relu"}, default="relu"
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
         Of the hidden units.
     output : {"softmax", "logistic"}, default="softmax"
         What turns scores into probabilities.
@@ -280,19 +329,26 @@ class TwoLayerNetwork:
 
         self._a1 = np.empty((batch_size, hidden_size), dtype)
         self._da1 = np.empty((batch_size, hidden_size), dtype)
+        self._kept_a1 = None  # only with dropout
         self._scores = np.empty((batch_size, n_outputs), dtype)
 
-    def loss_and_gradients(self, X, y, sample_weight=None):
+    def penalty(self):
+        """Return ``alpha/2 (||W1||^2 + ||W2||^2)``."""
+        return 0.5 * self.alpha * float(np.dot(self._weights, self._weights))
+
+    def loss_and_gradients(self, X, y, sample_weight=None, keep=None):
         """Compute the loss of one batch, and its gradient into ``gradient``.
 
         Parameters
         ----------
-        X : ndarray of shape (N, n_features)
+        X : ndarray or sparse CSR of shape (N, n_features)
             The rows, in the computing dtype.
         y : ndarray of shape (N,) or (N, n_outputs)
             Class numbers for a softmax, 0 and 1 per output for a logistic output.
         sample_weight : ndarray of shape (N,), default=None
             Not negative, and not all zero.
+        keep : ndarray of shape (N, hidden_size), default=None
+            Dropout: what each activation is multiplied by, 0 or 1 / (1 - probability).
 
         Returns
         -------
@@ -301,15 +357,20 @@ class TwoLayerNetwork:
         accuracy : float
             Share of the rows (of their weight) that the scores got right.
         """
-        activate, derivative = ACTIVATIONS[self.activation]
+        activate, backward = ACTIVATIONS[self.activation]
         n = X.shape[0]
         a1, da1, scores = self._a1[:n], self._da1[:n], self._scores[:n]
 
         # Forward.
-        np.matmul(X, self.W1, out=a1)
+        multiply(X, self.W1, out=a1)
         a1 += self.b1
         activate(a1)
-        np.matmul(a1, self.W2, out=scores)
+        kept_a1 = a1
+        if keep is not None:
+            if self._kept_a1 is None:
+                self._kept_a1 = np.empty_like(self._a1)
+            kept_a1 = np.multiply(a1, keep, out=self._kept_a1[:n])
+        np.matmul(kept_a1, self.W2, out=scores)
         scores += self.b2
 
         # The loss of the rows, and its gradient in place of the scores.
@@ -324,18 +385,19 @@ class TwoLayerNetwork:
             dscores *= share[:, None]
 
         # Backward.
-        np.matmul(a1.T, dscores, out=self.dW2)
+        np.matmul(kept_a1.T, dscores, out=self.dW2)
         dscores.sum(axis=0, out=self.db2)
         np.matmul(dscores, self.W2.T, out=da1)
-        derivative(a1)
-        da1 *= a1
+        if keep is not None:
+            da1 *= keep
+        backward(a1, da1)
         dz1 = da1
-        np.matmul(X.T, dz1, out=self.dW1)
+        multiply(X.T, dz1, out=self.dW1)
         dz1.sum(axis=0, out=self.db1)
 
         # The penalty.
         if self.alpha:
-            loss += 0.5 * self.alpha * np.dot(self._weights, self._weights)
+            loss += self.penalty()
             np.multiply(self._weights, self.alpha, out=self._penalty_gradient)
             self._weight_gradient += self._penalty_gradient
         return float(loss), float(accuracy)

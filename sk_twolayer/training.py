@@ -1,15 +1,43 @@
 """The training loop: from rows and a network to a trained network and its history.
 
-An epoch is one pass over the rows in batches. Each batch is gathered into a buffer that
-was allocated once, its loss and gradients are computed, and the optimizer moves the
-parameters; after the epoch the learning rate decays and the loop asks whether the loss
-still improves.
+An epoch is one pass over the rows in batches. Each batch is gathered into buffers that
+were allocated once, its loss and gradients are computed, and the optimizer moves the
+parameters; after the epoch the learning rate decays, and whoever watches the progress
+says whether to stop.
 """
 
 from dataclasses import dataclass, field
 from math import inf, isfinite
 
 import numpy as np
+from scipy.sparse import issparse
+
+from sk_twolayer.network import compute_scores, row_chunks
+
+
+@dataclass
+class Data:
+    """Rows to train on or to validate with; arrays of any dtype, never written to.
+
+    Attributes
+    ----------
+    X : ndarray or sparse CSR of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        What ``network.output_loss`` takes.
+    sample_weight : ndarray of shape (n_samples,) or None
+    rows : ndarray of int, default=None
+        The rows that count; None for all whose weight is not zero.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    rows: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.rows is None:
+            weights = self.sample_weight
+            self.rows = np.arange(len(self.y)) if weights is None else np.flatnonzero(weights)
 
 
 @dataclass
@@ -24,15 +52,122 @@ class History:
         Mean of them over each epoch, every batch counting by its rows (their weight).
     train_scores : list of float
         Mean accuracy of the batches of each epoch, measured as they were trained on.
+    validation_losses, validation_scores : list of float
+        Loss, with the penalty, and accuracy on the validation rows after each epoch.
     """
 
     batch_losses: list = field(default_factory=list)
     losses: list = field(default_factory=list)
     train_scores: list = field(default_factory=list)
+    validation_losses: list = field(default_factory=list)
+    validation_scores: list = field(default_factory=list)
 
 
-def gather(array, rows, out):
+class Progress:
+    """Record every epoch, keep the best weights, and tell when to stop.
+
+    The value that has to improve by `tol` is the validation score, where there are
+    validation rows, and the training loss where there are none.
+
+    Parameters
+    ----------
+    network : TwoLayerNetwork
+        The network in training.
+    history : History
+        Appended to.
+    validation : Data, default=None
+        Rows to validate with. Then `finish` puts the best weights back.
+    tol, n_iter_no_change : float, int or None
+        `record` tells to stop after so many epochs in a row without an improvement of
+        `tol`; None never does.
+    on_epoch_end : callable, default=None
+        Called with the number of the epoch, from 1, after each.
+    """
+
+    def __init__(
+        self, network, history, validation=None, tol=0.0, n_iter_no_change=None, on_epoch_end=None
+    ):
+        self.network = network
+        self.history = history
+        self.validation = validation
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.on_epoch_end = on_epoch_end
+        self.n_epochs = 0
+        self.epochs_without_progress = 0
+        if validation is None:
+            self.best = max((-loss for loss in history.losses), default=-inf)
+        else:
+            self.best = max(history.validation_scores, default=-inf)
+            self.best_parameters = network.parameters.copy()
+
+    def record(self, loss, train_score):
+        """Take note of an epoch that has ended; return whether to stop."""
+        self.n_epochs += 1
+        self.history.losses.append(loss)
+        self.history.train_scores.append(train_score)
+        value = -loss
+        if self.validation is not None:
+            validation_loss, value = evaluate(self.network, self.validation)
+            self.history.validation_losses.append(validation_loss)
+            self.history.validation_scores.append(value)
+            if value > self.best:
+                self.best_parameters[:] = self.network.parameters
+
+        improved = value >= self.best + self.tol
+        self.epochs_without_progress = 0 if improved else self.epochs_without_progress + 1
+        self.best = max(self.best, value)
+        if self.on_epoch_end is not None:
+            self.on_epoch_end(self.n_epochs)
+        return self.epochs_without_progress == self.n_iter_no_change
+
+    def finish(self):
+        """Put the best weights back, if they were kept, and refuse infinite ones."""
+        if self.validation is not None:
+            self.network.parameters[:] = self.best_parameters
+        if not np.isfinite(self.network.parameters).all():
+            raise self.divergence("The parameters became infinite")
+
+    def divergence(self, what, learning_rate=None):
+        """Make the error that says what went wrong, and what to try."""
+        rate = advice = ""
+        if learning_rate is not None:
+            rate = f", with learning_rate={learning_rate:g}"
+            advice = f"a smaller learning_rate (say, {learning_rate / 10:g}), or "
+        return ValueError(
+            f"{what} at update {len(self.history.batch_losses) + 1}{rate}: training diverged and "
+            f"was stopped. Try {advice}inputs of a smaller scale, for example with "
+            f"StandardScaler in a pipeline before the classifier."
+        )
+
+
+def evaluate(network, data):
+    """Compute the loss, penalty included, and the accuracy of the network, in row chunks."""
+    network_dtype = network.parameters.dtype
+    total_loss = total_correct = total_weight = 0.0
+    for chunk in row_chunks(len(data.rows), sum(network.W1.shape) * network_dtype.itemsize):
+        rows = data.rows[chunk]
+        scores = compute_scores(
+            data.X[rows],
+            network.W1,
+            network.W2,
+            network.b1,
+            network.b2,
+            network.activation,
+        )
+        losses, correct = network.output_loss(scores, data.y[rows])
+        weights = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
+        total_loss += float(weights @ losses)
+        total_correct += float(weights @ correct)
+        total_weight += float(weights.sum())
+    return total_loss / total_weight + network.penalty(), total_correct / total_weight
+
+
+def gather(array, rows, buffer):
     """Copy some rows of an array into a buffer, casting them to the buffer's dtype."""
+    if issparse(array):
+        return array[rows].astype(buffer.dtype, copy=False)
+    out = buffer[: len(rows)]
     if array.dtype == out.dtype and array.flags.c_contiguous:
         # mode="clip" writes straight into `out`; the default would buffer the result.
         np.take(array, rows, axis=0, out=out, mode="clip")
@@ -57,24 +192,44 @@ def draw_batches(rows, batch_size, replacement, rng):
             yield shuffled[start : start + batch_size]
 
 
+class Dropout:
+    """Draw which hidden units of a batch are kept, and how their activations are scaled.
+
+    Dropped units count 0 and the others 1 / (1 - probability), so that the expected
+    activation is that of the whole network, which predictions use unchanged.
+    """
+
+    def __init__(self, probability, batch_size, hidden_size, dtype):
+        self.probability = probability
+        self.keep = np.empty((batch_size, hidden_size), dtype)
+
+    def start_epoch(self, rng):
+        """Seed a fast generator for the draws of one epoch."""
+        self.generator = np.random.default_rng(rng.randint(2**31))
+
+    def draw(self, n_rows):
+        """Return what to multiply the activations of n_rows rows by."""
+        keep = self.keep[:n_rows]
+        self.generator.random(out=keep, dtype=keep.dtype)
+        np.greater_equal(keep, self.probability, out=keep, casting="unsafe")
+        keep *= 1 / (1 - self.probability)
+        return keep
+
+
 @np.errstate(over="ignore", invalid="ignore")  # on the way to a divergence, which is an error
 def train(
     network,
     optimizer,
-    X,
-    y,
-    sample_weight,
-    *,
+    data,
+    progress,
     rng,
-    history,
+    *,
     batch_size,
     replacement=False,
+    dropout=0.0,
     max_iter=1,
     max_updates=None,
     learning_rate_decay=1.0,
-    tol=0.0,
-    n_iter_no_change=None,
-    on_epoch_end=None,
 ):
     """Train the network on batches of rows, in place.
 
@@ -82,38 +237,29 @@ def train(
     ----------
     network : TwoLayerNetwork
         Trained in place; has room for `batch_size` rows.
-    optimizer : SGD
+    optimizer : SGD or Adam
         Updates ``network.parameters``.
-    X : ndarray of shape (n_samples, n_features)
-        Rows of any real dtype, neither copied nor written to.
-    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        What ``network.output_loss`` takes.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Rows of weight zero are left out.
+    data : Data
+        The rows to train on.
+    progress : Progress
+        Told of every epoch; tells when to stop.
     rng : numpy.random.RandomState
         Draws the batches.
-    history : History
-        Appended to.
     batch_size : int
         Rows a batch.
     replacement : bool, default=False
         Draw every batch with replacement instead of shuffling the rows.
+    dropout : float, default=0.0
+        Probability that a hidden unit is left out of a batch's row.
     max_iter : int, default=1
         Most epochs.
     max_updates : int, default=None
         Most batches, even inside an epoch.
     learning_rate_decay : float, default=1.0
         The rate is multiplied by it after each epoch.
-    tol, n_iter_no_change : float, int or None
-        Stop when the epoch's loss has not been below the best one by `tol` for so many
-        epochs in a row; None never stops.
-    on_epoch_end : callable, default=None
-        Called with the number of the epoch, from 1, after each.
 
     Returns
     -------
-    n_iter : int
-        Epochs trained, the last perhaps in part.
     stopped : bool
         Whether anything but `max_iter` ended the training.
 
@@ -122,60 +268,45 @@ def train(
     ValueError
         At the update whose loss is not finite, or if the last one left such parameters.
     """
-    rows = np.arange(len(X)) if sample_weight is None else np.flatnonzero(sample_weight)
-    X_buffer = np.empty((batch_size, X.shape[1]), network.parameters.dtype)
-    y_buffer = np.empty((batch_size, *y.shape[1:]), y.dtype)
-    w_batch = None
-    best_loss = min(history.losses, default=inf)
-    epochs_without_progress = 0
-    first_update = len(history.batch_losses)
+    dtype = network.parameters.dtype
+    X_buffer = np.empty((0 if issparse(data.X) else batch_size, data.X.shape[1]), dtype)
+    y_buffer = np.empty((batch_size, *data.y.shape[1:]), data.y.dtype)
+    weights = keep = None
+    if dropout:
+        dropout = Dropout(dropout, batch_size, network.b1.size, dtype)
+    batch_losses = progress.history.batch_losses
+    last_update = inf if max_updates is None else len(batch_losses) + max_updates
 
-    for epoch in range(1, max_iter + 1):
+    for _epoch in range(max_iter):
         epoch_loss = epoch_accuracy = epoch_weight = 0.0
+        if dropout:
+            dropout.start_epoch(rng)
 
-        for batch in draw_batches(rows, batch_size, replacement, rng):
-            X_batch = gather(X, batch, out=X_buffer[: len(batch)])
-            y_batch = gather(y, batch, out=y_buffer[: len(batch)])
-            if sample_weight is not None:
-                w_batch = sample_weight[batch]
+        for rows in draw_batches(data.rows, batch_size, replacement, rng):
+            X, y = gather(data.X, rows, X_buffer), gather(data.y, rows, y_buffer)
+            if data.sample_weight is not None:
+                weights = data.sample_weight[rows]
+            if dropout:
+                keep = dropout.draw(len(rows))
 
-            loss, accuracy = network.loss_and_gradients(X_batch, y_batch, w_batch)
+            loss, accuracy = network.loss_and_gradients(X, y, weights, keep)
             if not isfinite(loss):
-                raise divergence(f"The loss became {loss}", history, optimizer)
+                raise progress.divergence(f"The loss became {loss}", optimizer.learning_rate)
             optimizer.update(network.gradient)
 
-            weight = len(batch) if w_batch is None else float(w_batch.sum())
-            epoch_loss += weight * loss
-            epoch_accuracy += weight * accuracy
-            epoch_weight += weight
-            history.batch_losses.append(loss)
-            out_of_updates = len(history.batch_losses) - first_update == max_updates
-            if out_of_updates:
+            batch_losses.append(loss)
+            batch_weight = len(rows) if weights is None else float(weights.sum())
+            epoch_loss += batch_weight * loss
+            epoch_accuracy += batch_weight * accuracy
+            epoch_weight += batch_weight
+            if len(batch_losses) == last_update:
                 break
 
-        history.losses.append(epoch_loss / epoch_weight)
-        history.train_scores.append(epoch_accuracy / epoch_weight)
-        if on_epoch_end is not None:
-            on_epoch_end(epoch)
-
+        stopped = progress.record(epoch_loss / epoch_weight, epoch_accuracy / epoch_weight)
         optimizer.learning_rate *= learning_rate_decay
-        improved = history.losses[-1] <= best_loss - tol
-        epochs_without_progress = 0 if improved else epochs_without_progress + 1
-        best_loss = min(best_loss, history.losses[-1])
-        stopped = out_of_updates or epochs_without_progress == n_iter_no_change
+        stopped = stopped or len(batch_losses) == last_update
         if stopped:
             break
 
-    if not np.isfinite(network.parameters).all():
-        raise divergence("The parameters became infinite", history, optimizer)
-    return epoch, stopped
-
-
-def divergence(what, history, optimizer):
-    """Make the error that says what went wrong, and what to try."""
-    return ValueError(
-        f"{what} at update {len(history.batch_losses) + 1}, with learning_rate="
-        f"{optimizer.learning_rate:g}: training diverged and was stopped. Try a smaller "
-        f"learning_rate (say, {optimizer.learning_rate / 10:g}), or inputs of a smaller scale, "
-        f"for example with StandardScaler in a pipeline before the classifier."
-    )
+    progress.finish()
+    return stopped

@@ -446,7 +446,9 @@ def test_bad_data_is_named(data):
     broken[3, 2] = np.nan
     with pytest.raises(ValueError, match="contains NaN"):
         model.fit(broken, y)
-    with pytest.raises(ValueError, match=r"y has only 1 class, 4: .* at least 2"):
+    with pytest.raises(
+        ValueError, match=r"y has only 1 class of a weight above zero, 4: .* at least 2"
+    ):
         model.fit(X, np.full(len(X), 4))
     with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
         model.fit(X, y, -np.ones(len(X)))

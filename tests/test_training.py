@@ -2,11 +2,20 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_twolayer.network import TwoLayerNetwork
 from sk_twolayer.optimizers import SGD
-from sk_twolayer.training import History, draw_batches, gather, train
+from sk_twolayer.training import (
+    Data,
+    Dropout,
+    History,
+    Progress,
+    draw_batches,
+    evaluate,
+    gather,
+    train,
+)
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "uint8", "int64"])
@@ -20,9 +29,10 @@ def test_gather_casts_the_chosen_rows(layout):
         "int64": X.astype(np.int64),
     }[layout]
     rows = np.array([3, 0, 3])
-    out = np.full((3, 6), np.nan)
-    assert gather(source, rows, out) is out
-    assert_array_equal(out, X[rows])
+    out = np.full((4, 6), np.nan)
+    assert_array_equal(gather(source, rows, out), X[rows])
+    assert_array_equal(out[:3], X[rows])  # in the buffer it was given
+    assert np.isnan(out[3:]).all()
 
 
 def test_shuffled_epochs_hold_every_row_once():
@@ -51,19 +61,26 @@ class ScriptedNetwork(TwoLayerNetwork):
         super().__init__(1, 1, 1, batch_size=1)
         self.losses = iter(losses)
 
-    def loss_and_gradients(self, X, y, sample_weight=None):
+    def loss_and_gradients(self, X, y, sample_weight=None, keep=None):
         self.gradient[:] = 0
         return next(self.losses), 1.0
 
 
-def train_on_script(losses, **options):
+def train_on_script(losses, *, max_iter, learning_rate_decay=1.0, **options):
     net = ScriptedNetwork(losses)
     history = History()
     optimizer = SGD(net.parameters, 0.5)
-    X = y = np.zeros((1, 1))
-    rng = np.random.RandomState(0)
-    result = train(net, optimizer, X, y, None, rng=rng, history=history, batch_size=1, **options)
-    return *result, history, optimizer
+    stopped = train(
+        net,
+        optimizer,
+        Data(np.zeros((1, 1)), np.zeros(1), None),
+        Progress(net, history, **options),
+        np.random.RandomState(0),
+        batch_size=1,
+        max_iter=max_iter,
+        learning_rate_decay=learning_rate_decay,
+    )
+    return len(history.losses), stopped, history, optimizer
 
 
 def test_stops_after_epochs_without_progress():
@@ -87,3 +104,27 @@ def test_learning_rate_decays_after_each_epoch():
 def test_a_non_finite_loss_stops_at_that_update():
     with pytest.raises(ValueError, match=r"nan at update 3, with learning_rate=0\.5.*StandardSc"):
         train_on_script([1.0, 2.0, np.nan, 1.0], max_iter=4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dropout_keeps_the_stated_share_and_the_mean(dtype):
+    dropout = Dropout(0.25, 400, 300, dtype)
+    dropout.start_epoch(np.random.RandomState(0))
+    keep = dropout.draw(300).copy()
+    assert keep.shape == (300, 300)
+    assert keep.dtype == dtype
+    assert set(np.unique(keep)) == {dtype(0), dtype(1 / 0.75)}
+    assert abs((keep == 0).mean() - 0.25) < 0.01
+    assert not np.array_equal(keep, dropout.draw(300))
+
+
+def test_evaluation_in_chunks_is_that_of_all_rows(monkeypatch):
+    rng = np.random.RandomState(0)
+    net = TwoLayerNetwork(4, 6, 3, batch_size=40, alpha=0.3)
+    net.parameters[:] = rng.standard_normal(net.parameters.size)
+    X, y, w = rng.standard_normal((50, 4)), rng.randint(3, size=50), rng.uniform(1, 2, 50)
+    data = Data(X, y, w, np.arange(40)[::-1])
+    expected = net.loss_and_gradients(X[:40], y[:40], w[:40])
+    for chunk_bytes in (2**23, 500):
+        monkeypatch.setattr("sk_twolayer.network.CHUNK_BYTES", chunk_bytes)
+        assert_allclose(evaluate(net, data), expected, rtol=1e-12)

@@ -1,0 +1,248 @@
+"""What happens between `fit` and the training loop.
+
+Validate what the user gave, before any work starts; turn labels into targets and all
+weights into one array; make the network and its optimizer, or take up those of the last
+call; train; publish what came out as fitted attributes.
+"""
+
+import warnings
+from dataclasses import replace
+from functools import partial
+from math import ceil
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from sk_twolayer.lbfgs import train_lbfgs
+from sk_twolayer.network import TwoLayerNetwork, initialize, unpack
+from sk_twolayer.optimizers import SGD, Adam
+from sk_twolayer.targets import check_labels, count_classes, encode, weigh_rows
+from sk_twolayer.training import Data, History, Progress, train
+
+AUTO_LEARNING_RATE = {"sgd": 0.05, "adam": 0.002}
+
+
+def computing_dtype(X):
+    """Return float32 where it holds every value of X exactly by its dtype, else float64."""
+    narrow = X.dtype == np.float32 or (X.dtype.kind in "iub" and X.dtype.itemsize <= 2)
+    return np.dtype(np.float32 if narrow else np.float64)
+
+
+def print_epoch(history, optimizer, epoch):
+    """Print one aligned line about the epoch that has just ended."""
+    line = f"epoch {epoch:5d}   loss {history.losses[-1]:10.6f}"
+    line += f"   training accuracy {history.train_scores[-1]:.4f}"
+    if history.validation_scores:
+        line += f"   validation accuracy {history.validation_scores[-1]:.4f}"
+    if optimizer is not None:
+        line += f"   learning rate {optimizer.learning_rate:.2e}"
+    print(line)
+
+
+class BaseTwoLayerNetwork(BaseEstimator):
+    """The part of the estimator that trains; it has no parameters of its own."""
+
+    def _validate(self, X, y, sample_weight, reset):
+        """Check X, y and sample_weight, and leave the dtype of X as it is."""
+        X, y = validate_data(self, X, y, reset=reset, accept_sparse="csr", multi_output=True)
+        if X.dtype.kind not in "fiub":
+            raise ValueError(f"X has dtype {X.dtype}: the network computes with real numbers.")
+        y = check_labels(y)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        return X, y, sample_weight
+
+    def _validate_validation_rows(self, X_val, y_val, sample_weight_val):
+        """Check what `fit` was given to validate with; None if that was nothing."""
+        if X_val is None and y_val is None:
+            if sample_weight_val is not None:
+                raise ValueError("sample_weight_val is provided, but X_val and y_val were not.")
+            return None
+        if y_val is None:
+            raise ValueError("X_val is provided, but y_val was not provided.")
+        if X_val is None:
+            raise ValueError("y_val is provided, but X_val was not provided.")
+        return self._validate(X_val, y_val, sample_weight_val, reset=False)
+
+    def _train(self, X, y, sample_weight, classes, validation, *, continues, one_pass=False):
+        """Train on validated input and publish the fitted attributes.
+
+        Nothing is published before training has ended well, and what is trained is a copy
+        of the parameters: after an error the estimator is what it was before.
+        """
+        state = self._check_state() if continues else {}
+        rng = check_random_state(self.random_state)
+        if state and isinstance(self.random_state, Integral):
+            rng.set_state(state["random_numbers"])
+        dtype = self.coefs_[0].dtype if continues else computing_dtype(X)
+        # A line search stumbles over the rounding of float32.
+        training_dtype = np.dtype(np.float64) if self.solver == "lbfgs" else dtype
+
+        targets, output, n_outputs = encode(y, classes, training_dtype)
+        class_counts = state.get("class_counts", 0) if one_pass else 0
+        if y.ndim == 1:
+            class_counts = class_counts + count_classes(y, classes, sample_weight)
+            if not one_pass and np.count_nonzero(class_counts) < 2:
+                raise ValueError(
+                    f"y has only 1 class of a weight above zero, {classes[class_counts > 0][0]}: "
+                    f"there is nothing to tell apart. Give the classifier rows of at least 2."
+                )
+        weights = weigh_rows(y, classes, sample_weight, self.class_weight, class_counts)
+        if weights is not None:
+            weights = weights.astype(training_dtype, copy=False)
+        data = Data(X, targets, weights)
+        split_seed = state.get("split_seed")
+        if validation is not None:
+            X_val, y_val, sample_weight_val = validation
+            validation = Data(X_val, encode(y_val, classes, training_dtype)[0], sample_weight_val)
+        elif self.early_stopping:
+            split_seed = rng.randint(2**31) if split_seed is None else split_seed
+            data, validation = self._hold_out(data, y, split_seed)
+
+        shape = (X.shape[1], self.hidden_size, n_outputs)
+        batch_size = self._resolve_batch_size(len(data.rows))
+        network = TwoLayerNetwork(
+            *shape,
+            batch_size=batch_size,
+            alpha=self.alpha,
+            activation=self.activation,
+            output=output,
+            dtype=training_dtype,
+        )
+        history = History()
+        if continues:
+            history = self._history()
+            arrays = [array.ravel() for array in (*self.coefs_, *self.intercepts_)]
+            np.concatenate(arrays, out=network.parameters)
+        else:
+            weights_and_biases = network.W1, network.W2, network.b1, network.b2
+            initialize(*weights_and_biases, self.init, rng, self.activation)
+        progress = Progress(
+            network, history, validation, tol=self.tol, n_iter_no_change=self.n_iter_no_change
+        )
+
+        if self.solver == "lbfgs":
+            optimizer = learning_rate = None
+            max_iter = min(self.max_iter, self.max_updates or self.max_iter)
+            if self.verbose:
+                progress.on_epoch_end = partial(print_epoch, history, None)
+            stopped = train_lbfgs(
+                network, data, progress, batch_size=batch_size, max_iter=max_iter, tol=self.tol
+            )
+        else:
+            optimizer, learning_rate = self._make_optimizer(network.parameters, state)
+            if self.verbose:
+                progress.on_epoch_end = partial(print_epoch, history, optimizer)
+            stopped = train(
+                network,
+                optimizer,
+                data,
+                progress,
+                rng,
+                batch_size=batch_size,
+                replacement=self.replacement,
+                dropout=self.dropout,
+                max_iter=1 if one_pass else self.max_iter,
+                max_updates=None if one_pass else self.max_updates,
+                learning_rate_decay=1.0 if one_pass else self.learning_rate_decay,
+            )
+        if not stopped and not one_pass:
+            warnings.warn(
+                f"max_iter={self.max_iter} epochs have been trained, and the training has not "
+                f"converged yet. Try a larger max_iter, or a larger learning_rate.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+        W1, W2, b1, b2 = unpack(network.parameters.astype(dtype, copy=False), *shape)
+        self.classes_ = classes
+        self.coefs_, self.intercepts_ = [W1, W2], [b1, b2]
+        self.out_activation_ = output
+        self.learning_rate_ = learning_rate
+        self.n_iter_ = progress.n_epochs
+        self._publish_history(history, watches_validation=validation is not None)
+        # What only a continued training needs is not kept after a plain fit.
+        self._training_state = None
+        if one_pass or self.warm_start:
+            self._training_state = {
+                "solver": self.solver,
+                "optimizer": optimizer and optimizer.remember(),
+                "random_numbers": rng.get_state(),
+                "class_counts": class_counts,
+                "split_seed": split_seed,
+            }
+        return self
+
+    def _check_state(self):
+        """Return what the last call left to go on from; refuse if the network changed."""
+        if self.hidden_size != len(self.intercepts_[0]):
+            raise ValueError(
+                f"hidden_size={self.hidden_size}, but the network to go on with has "
+                f"{len(self.intercepts_[0])} hidden units. Set it back, or fit anew with "
+                f"warm_start=False."
+            )
+        return self._training_state or {}
+
+    def _hold_out(self, data, y, seed):
+        """Split the rows, stratified by class, into those to train on and to validate with."""
+        stratify = y[data.rows] if y.ndim == 1 else None
+        test_size = ceil(self.validation_fraction * len(data.rows))
+        if stratify is not None:  # a row of each class at least
+            test_size = max(test_size, len(np.unique(stratify)))
+        rows, rows_val = train_test_split(
+            data.rows, test_size=test_size, stratify=stratify, random_state=seed
+        )
+        if len(rows_val) < 2:
+            raise ValueError(
+                f"The validation set is too small: it has {len(rows_val)} row. Increase "
+                f"'validation_fraction' ({self.validation_fraction}) or the size of your dataset."
+            )
+        return replace(data, rows=rows), replace(data, rows=rows_val)
+
+    def _resolve_batch_size(self, n_rows):
+        if self.solver == "lbfgs":
+            return min(1000, n_rows)  # only bounds the memory: all batches make one gradient
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = min(max(n_rows // 10, 32), 200)
+        return batch_size if self.replacement else min(batch_size, n_rows)
+
+    def _make_optimizer(self, parameters, state):
+        """Make the optimizer, with the memory of the last call if there is one."""
+        learning_rate = self.learning_rate
+        if learning_rate == "auto":
+            learning_rate = AUTO_LEARNING_RATE[self.solver]
+        if self.solver == "sgd":
+            optimizer = SGD(parameters, learning_rate, self.momentum, self.nesterov)
+        else:
+            optimizer = Adam(parameters, learning_rate, self.beta_1, self.beta_2, self.epsilon)
+        if state.get("solver") == self.solver:
+            # A rate that has decayed goes on, unless the user has chosen another one.
+            unchanged = learning_rate == self.learning_rate_
+            optimizer.recall(state["optimizer"], with_learning_rate=unchanged)
+        return optimizer, learning_rate
+
+    def _history(self):
+        return History(
+            list(self.batch_loss_curve_),
+            list(self.loss_curve_),
+            list(self.train_scores_),
+            list(self.validation_loss_curve_ or []),
+            list(self.validation_scores_ or []),
+        )
+
+    def _publish_history(self, history, watches_validation):
+        self.batch_loss_curve_ = history.batch_losses
+        self.n_updates_ = len(history.batch_losses)
+        self.loss_curve_ = history.losses
+        self.loss_ = history.losses[-1]
+        self.train_scores_ = history.train_scores
+        self.best_loss_ = None if watches_validation else min(history.losses)
+        self.validation_loss_curve_ = history.validation_losses or None
+        self.validation_scores_ = history.validation_scores or None
+        self.best_validation_score_ = max(history.validation_scores, default=None)
