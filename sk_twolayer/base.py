@@ -24,7 +24,7 @@ from sk_twolayer.optimizers import SGD, Adam
 from sk_twolayer.targets import check_labels, count_classes, encode, weigh_rows
 from sk_twolayer.training import Data, History, Progress, train
 
-AUTO_LEARNING_RATE = {"sgd": 0.05, "adam": 0.002}
+AUTO_LEARNING_RATE = {"sgd": 0.05, "adam": 0.02}
 
 
 def computing_dtype(X):
@@ -122,9 +122,11 @@ class BaseTwoLayerNetwork(BaseEstimator):
         else:
             weights_and_biases = network.W1, network.W2, network.b1, network.b2
             initialize(*weights_and_biases, self.init, rng, self.activation)
-        progress = Progress(
-            network, history, validation, tol=self.tol, n_iter_no_change=self.n_iter_no_change
-        )
+        # L-BFGS has a criterion of its own, and may creep along a valley for a while.
+        patience = self.n_iter_no_change
+        if self.solver == "lbfgs" and validation is None:
+            patience = None
+        progress = Progress(network, history, validation, tol=self.tol, n_iter_no_change=patience)
 
         if self.solver == "lbfgs":
             optimizer = learning_rate = None
@@ -132,7 +134,7 @@ class BaseTwoLayerNetwork(BaseEstimator):
             if self.verbose:
                 progress.on_epoch_end = partial(print_epoch, history, None)
             stopped = train_lbfgs(
-                network, data, progress, batch_size=batch_size, max_iter=max_iter, tol=self.tol
+                network, data, progress, max_iter=max_iter, tol=self.tol, batch_size=batch_size
             )
         else:
             optimizer, learning_rate = self._make_optimizer(network.parameters, state)

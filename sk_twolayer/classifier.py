@@ -75,7 +75,7 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         and at most 200. Not used by "lbfgs".
 
     learning_rate : float or "auto", default="auto"
-        Initial step size. "auto" is 0.05 for "sgd" and 0.002 for "adam"; the value in use
+        Initial step size. "auto" is 0.05 for "sgd" and 0.02 for "adam"; the value in use
         is `learning_rate_`. Not used by "lbfgs".
 
     learning_rate_decay : float, default=0.98
@@ -116,11 +116,13 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
 
     tol : float, default=1e-4
         An epoch is progress if its mean loss is at least `tol` below the best so far; with
-        validation rows, if its validation accuracy is as much above the best. For "lbfgs"
-        also the entry of the gradient below which all must be to stop.
+        validation rows, if its validation accuracy is as much above the best. "lbfgs" stops
+        when no entry of the gradient is larger and the loss has ceased to fall by a
+        hundredth an iteration.
 
     n_iter_no_change : int, default=10
-        `fit` stops after so many epochs in a row without progress. None never stops.
+        `fit` stops after so many epochs in a row without progress. None never stops. With
+        "lbfgs" only where there are validation rows.
 
     early_stopping : bool, default=False
         Hold rows out to watch the validation accuracy rather than the training loss, and

@@ -58,7 +58,7 @@ def pixel_weights(steps, W1, n_pixels, chunk=256):
     x, y = np.random.RandomState(0).normal(scale=255, size=(2, n_pixels))
     images = np.stack([np.zeros(n_pixels), x, y, x + y])
     weights = np.empty((n_pixels, W1.shape[1]))
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # such as that these images have no feature names
         for name, step in steps:
             refusal = None

@@ -90,8 +90,7 @@ def gradient_check(
         model = estimator_or_parameters
         check_is_fitted(model)
         (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
-        alpha, output = model.alpha, model.out_activation_
-        activation = getattr(model, "activation", "relu")
+        alpha, activation, output = model.alpha, model.activation, model.out_activation_
         if y.ndim == 1:
             y = np.searchsorted(model.classes_, y)
             y = y if output == "softmax" else y[:, np.newaxis]

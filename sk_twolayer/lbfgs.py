@@ -26,7 +26,9 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
     max_iter : int
         Most iterations.
     tol : float
-        Stop when no entry of the gradient is larger.
+        Stop when no entry of the gradient is larger and the loss has ceased to fall by a
+        hundredth an iteration. (Classes told apart with ease have a small gradient far
+        above the minimum, where every iteration still makes the loss much smaller.)
     batch_size : int, default=1000
         The gradient is summed over batches of so many rows, to bound the memory.
 
@@ -44,12 +46,12 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
     all_weight = len(rows) if sample_weight is None else sample_weight[rows].sum()
     X_buffer = np.empty((batch_size, data.X.shape[1]))
     y_buffer = np.empty((batch_size, *data.y.shape[1:]), data.y.dtype)
-    accuracy = 0.0
+    gradient = accuracy = None
     stopped = False
 
     def loss_and_gradient(parameters):
         """Sum over batches; each counts by its share of the rows (of their weight)."""
-        nonlocal accuracy
+        nonlocal gradient, accuracy
         network.parameters[:] = parameters
         loss, gradient, accuracy = 0.0, np.zeros_like(parameters), 0.0
         for start in range(0, len(rows), batch_size):
@@ -67,10 +69,13 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
     def iteration_ended(intermediate_result):
         """Record the iteration. SciPy has evaluated the point it accepted last of all."""
         nonlocal stopped
+        loss, earlier_losses = float(intermediate_result.fun), progress.history.batch_losses
+        falls = loss < 0.99 * (earlier_losses[-1] if progress.n_epochs else start_loss)
         network.parameters[:] = intermediate_result.x
-        progress.history.batch_losses.append(float(intermediate_result.fun))
-        stopped = progress.record(float(intermediate_result.fun), float(accuracy))
-        if stopped:
+        earlier_losses.append(loss)
+        stopped = progress.record(loss, float(accuracy))
+        if stopped or (np.abs(gradient).max() <= tol and not falls):
+            stopped = True
             raise StopIteration
 
     with np.errstate(over="ignore", invalid="ignore"):
@@ -86,7 +91,7 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
             options={
                 "maxiter": max_iter,
                 "maxfun": 100 * max_iter,
-                "gtol": tol,
+                "gtol": 0,
                 "ftol": 64 * np.finfo(float).eps,
             },
         )

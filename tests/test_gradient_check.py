@@ -26,17 +26,27 @@ def test_the_toy_model_is_as_exact_as_published():
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_fitted_estimators(n_classes, dtype):
+@pytest.mark.parametrize("activation", list(network.ACTIVATIONS))
+def test_fitted_estimators(n_classes, dtype, activation):
     X, y = load_iris(return_X_y=True)
     X, y = X[y < n_classes].astype(dtype), np.array(["a", "b", "c"])[y[y < n_classes]]
-    model = TwoLayerClassifier(hidden_size=8, alpha=0.1, max_updates=20, random_state=0).fit(X, y)
+    model = TwoLayerClassifier(
+        hidden_size=8, activation=activation, alpha=0.1, max_updates=20, random_state=0
+    ).fit(X, y)
     w = np.random.RandomState(0).uniform(0.5, 2, len(X))
     assert max(gradient_check(model, X, y).values()) < 1e-6
     assert max(gradient_check(model, X, y, w).values()) < 1e-6
 
 
+def test_a_label_indicator():
+    X = TOY_X[:3]
+    Y = np.array([[0, 1, 1], [1, 0, 0], [0, 0, 1]])
+    model = TwoLayerClassifier(hidden_size=8, max_updates=20, random_state=0).fit(X, Y)
+    assert max(gradient_check(model, X, Y).values()) < 1e-4  # some entries are nearly 0
+
+
 def test_a_wrong_derivative_is_found(monkeypatch):
-    monkeypatch.setitem(network.ACTIVATIONS, "relu", (network.relu, lambda a: None))
+    monkeypatch.setitem(network.ACTIVATIONS, "relu", (network.relu, lambda a, da: None))
     errors = gradient_check(toy_parameters(), TOY_X, TOY_Y)
     assert min(errors["W1"], errors["b1"]) > 0.1
     assert max(errors["W2"], errors["b2"]) < 4e-9

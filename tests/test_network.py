@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 
 from sk_twolayer import network
 from sk_twolayer.network import TwoLayerNetwork, compute_scores, initialize, unpack
@@ -63,16 +64,19 @@ def test_toy_gradients_agree_with_central_differences(toy):
 
 @pytest.mark.parametrize("output", ["softmax", "logistic"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_gradients_with_weights_and_either_output(output, weighted):
+@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize("activation", list(network.ACTIVATIONS))
+def test_gradients_by_central_differences(output, weighted, dropped, activation):
     rng = np.random.RandomState(2)
-    net = TwoLayerNetwork(5, 7, 3, batch_size=9, alpha=0.3, output=output)
+    net = TwoLayerNetwork(5, 7, 3, batch_size=9, alpha=0.3, output=output, activation=activation)
     net.parameters[:] = rng.standard_normal(net.parameters.size)
     X = rng.standard_normal((9, 5))
     y = rng.randint(3, size=9) if output == "softmax" else rng.randint(2, size=(9, 3))
     w = rng.uniform(0.1, 3, 9) if weighted else None
-    net.loss_and_gradients(X, y, w)
+    keep = 2.0 * rng.randint(2, size=(9, 7)) if dropped else None
+    net.loss_and_gradients(X, y, w, keep)
     analytic = net.gradient.copy()
-    numeric = central_differences(lambda: net.loss_and_gradients(X, y, w)[0], net.parameters)
+    numeric = central_differences(lambda: net.loss_and_gradients(X, y, w, keep)[0], net.parameters)
     assert_allclose(analytic, numeric, rtol=1e-6, atol=1e-8)
 
 
@@ -107,6 +111,25 @@ def test_softmax_and_logistic_survive_huge_scores():
     assert_allclose(z, [0, 0.5, 1])
 
 
+@pytest.mark.parametrize(
+    ("activation", "formula"),
+    [
+        ("relu", lambda z: np.maximum(z, 0)),
+        ("tanh", np.tanh),
+        ("logistic", lambda z: 1 / (1 + np.exp(-z))),
+        ("identity", lambda z: z),
+    ],
+)
+def test_scores_of_each_activation_dense_and_sparse(activation, formula):
+    rng = np.random.RandomState(4)
+    W1, W2 = rng.standard_normal((5, 7)), rng.standard_normal((7, 3))
+    b1, b2 = rng.standard_normal(7), rng.standard_normal(3)
+    X = rng.standard_normal((9, 5)) * (rng.uniform(size=(9, 5)) < 0.5)
+    expected = formula(X @ W1 + b1) @ W2 + b2
+    for rows in (X, csr_array(X)):
+        assert_allclose(compute_scores(rows, W1, W2, b1, b2, activation), expected, rtol=1e-12)
+
+
 def test_parameters_are_views_of_one_vector():
     net = TwoLayerNetwork(4, 10, 3, batch_size=1)
     net.parameters[:] = np.arange(net.parameters.size)
@@ -117,16 +140,17 @@ def test_parameters_are_views_of_one_vector():
 
 
 @pytest.mark.parametrize(
-    ("init", "deviations"),
+    ("init", "activation", "deviations"),
     [
-        ("he", (np.sqrt(2 / 300), np.sqrt(2 / 400))),
-        ("glorot", (np.sqrt(2 / 700), np.sqrt(2 / 600))),
-        (0.01, (0.01, 0.01)),
+        ("he", "relu", (np.sqrt(2 / 300), np.sqrt(2 / 400))),
+        ("he", "tanh", (np.sqrt(1 / 300), np.sqrt(1 / 400))),
+        ("glorot", "relu", (np.sqrt(2 / 700), np.sqrt(2 / 600))),
+        (0.01, "relu", (0.01, 0.01)),
     ],
 )
-def test_initial_weights_have_the_stated_deviation(init, deviations):
+def test_initial_weights_have_the_stated_deviation(init, activation, deviations):
     net = TwoLayerNetwork(300, 400, 200, batch_size=1)
-    initialize(net.W1, net.W2, net.b1, net.b2, init, np.random.RandomState(0))
+    initialize(net.W1, net.W2, net.b1, net.b2, init, np.random.RandomState(0), activation)
     for W, deviation in zip((net.W1, net.W2), deviations, strict=True):
         assert_allclose(W.std(), deviation, rtol=0.01)
         assert abs(W.mean()) < 0.02 * deviation

@@ -1,0 +1,81 @@
+"""Full-batch training: the right gradient, in batches, to a minimum."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from sk_twolayer import TwoLayerClassifier
+from sk_twolayer.lbfgs import train_lbfgs
+from sk_twolayer.network import TwoLayerNetwork, initialize
+from sk_twolayer.training import Data, History, Progress
+
+
+@pytest.mark.parametrize("batch_size", [50, 7])
+def test_ends_where_the_gradient_of_all_rows_is_nothing(batch_size):
+    rng = np.random.RandomState(0)
+    X, y, w = rng.standard_normal((50, 4)), rng.randint(3, size=50), rng.uniform(0, 2, 50)
+    w[:5] = 0
+    net = TwoLayerNetwork(4, 5, 3, batch_size=batch_size, alpha=0.02, activation="tanh")
+    initialize(net.W1, net.W2, net.b1, net.b2, "he", rng)
+    history = History()
+    options = {"max_iter": 1000, "tol": 1e-5, "batch_size": batch_size}
+    assert train_lbfgs(net, Data(X, y, w), Progress(net, history), **options)
+
+    whole = TwoLayerNetwork(4, 5, 3, batch_size=50, alpha=0.02, activation="tanh")
+    whole.parameters[:] = net.parameters
+    loss, accuracy = whole.loss_and_gradients(X, y, w)
+    assert np.abs(whole.gradient).max() < 1e-5
+    assert_allclose(history.losses[-1], loss, rtol=1e-12)
+    assert_allclose(history.train_scores[-1], accuracy, rtol=1e-12)
+    assert (np.diff(history.losses) <= 0).all()
+    assert history.batch_losses == history.losses
+
+
+def test_a_linear_network_finds_the_optimum_of_logistic_regression():
+    # Without a penalty two linear layers are as good as one. Overlapping classes bound it.
+    X, y = load_iris(return_X_y=True)
+    X, y = StandardScaler().fit_transform(X[50:, :2]), y[50:]
+    linear = LogisticRegression(C=np.inf, tol=1e-10).fit(X, y)
+    ours = TwoLayerClassifier(
+        3, activation="identity", solver="lbfgs", alpha=0, tol=1e-8, random_state=0
+    ).fit(X, y)
+    assert_allclose(ours.predict_proba(X), linear.predict_proba(X), atol=1e-5)
+
+
+def test_float32_rows_give_float32_parameters_of_the_same_minimum():
+    X, y = load_iris(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    options = {"solver": "lbfgs", "random_state": 0, "alpha": 0.01}
+    in_64 = TwoLayerClassifier(**options).fit(X, y)
+    in_32 = TwoLayerClassifier(**options).fit(X.astype(np.float32), y)
+    assert in_32.coefs_[0].dtype == np.float32
+    assert_allclose(in_32.loss_, in_64.loss_, rtol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_warm_start_and_budgets():
+    X, y = load_iris(return_X_y=True)
+    options = {"solver": "lbfgs", "random_state": 0, "warm_start": True}
+    model = TwoLayerClassifier(max_iter=5, **options).fit(X, y)
+    assert (model.n_iter_, model.n_updates_, model.learning_rate_) == (5, 5, None)
+    first_loss = model.loss_
+    model.fit(X, y)
+    assert (model.n_iter_, model.n_updates_, len(model.loss_curve_)) == (5, 10, 10)
+    assert model.loss_ < first_loss
+    assert TwoLayerClassifier(max_updates=3, **options).fit(X, y).n_iter_ == 3
+
+
+def test_validation_rows_stop_it():
+    X, y = load_iris(return_X_y=True)
+    model = TwoLayerClassifier(solver="lbfgs", random_state=0, n_iter_no_change=5)
+    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert model.score(X[1::2], y[1::2]) == model.best_validation_score_
+    assert model.n_iter_ < 200
+
+
+def test_dropout_is_refused():
+    with pytest.raises(ValueError, match=r"dropout=0\.5 makes the loss a random number"):
+        TwoLayerClassifier(solver="lbfgs", dropout=0.5).fit([[0], [1]], [0, 1])
