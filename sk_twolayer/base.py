@@ -120,8 +120,10 @@ class BaseTwoLayerNetwork(BaseEstimator):
             arrays = [array.ravel() for array in (*self.coefs_, *self.intercepts_)]
             np.concatenate(arrays, out=network.parameters)
         else:
-            weights_and_biases = network.W1, network.W2, network.b1, network.b2
-            initialize(*weights_and_biases, self.init, rng, self.activation)
+            init = self.init
+            if init == "auto":
+                init = "he" if self.activation == "relu" else "glorot"
+            initialize(network.W1, network.W2, network.b1, network.b2, init, rng)
         # L-BFGS has a criterion of its own, and may creep along a valley for a while.
         patience = self.n_iter_no_change
         if self.solver == "lbfgs" and validation is None:

@@ -99,10 +99,11 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         are scaled up to make good for it ("inverted dropout"). Not for "lbfgs", whose
         line search needs the same loss at the same weights.
 
-    init : {"he", "glorot"} or float, default="he"
-        Standard deviation of the Gaussian initial weights: sqrt(2 / n_in), or
-        sqrt(1 / n_in) with another activation than "relu"; sqrt(2 / (n_in + n_out)); or
-        the number itself (the exercise's `std`). The biases start at zero.
+    init : {"auto", "he", "glorot"} or float, default="auto"
+        Standard deviation of the Gaussian initial weights: sqrt(2 / n_in) for "he", which
+        "auto" is with the activation "relu"; sqrt(2 / (n_in + n_out)) for "glorot", which it
+        is with the others; or the number itself (the exercise's `std`). The biases start
+        at zero.
 
     replacement : bool, default=False
         Draw every batch with replacement, as the exercise does, instead of shuffling the
@@ -118,7 +119,7 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         An epoch is progress if its mean loss is at least `tol` below the best so far; with
         validation rows, if its validation accuracy is as much above the best. "lbfgs" stops
         when no entry of the gradient is larger and the loss has ceased to fall by a
-        hundredth an iteration.
+        thousandth an iteration.
 
     n_iter_no_change : int, default=10
         `fit` stops after so many epochs in a row without progress. None never stops. With
@@ -248,7 +249,7 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "init": [StrOptions({"he", "glorot"}), Interval(Real, 0, None, closed="neither")],
+        "init": [StrOptions({"auto", "he", "glorot"}), Interval(Real, 0, None, closed="neither")],
         "replacement": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_updates": [None, Interval(Integral, 1, None, closed="left")],
@@ -278,7 +279,7 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         beta_2=0.999,
         epsilon=1e-8,
         dropout=0.0,
-        init="he",
+        init="auto",
         replacement=False,
         max_iter=200,
         max_updates=None,

@@ -27,7 +27,7 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
         Most iterations.
     tol : float
         Stop when no entry of the gradient is larger and the loss has ceased to fall by a
-        hundredth an iteration. (Classes told apart with ease have a small gradient far
+        thousandth an iteration. (Classes told apart with ease have a small gradient far
         above the minimum, where every iteration still makes the loss much smaller.)
     batch_size : int, default=1000
         The gradient is summed over batches of so many rows, to bound the memory.
@@ -70,7 +70,7 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
         """Record the iteration. SciPy has evaluated the point it accepted last of all."""
         nonlocal stopped
         loss, earlier_losses = float(intermediate_result.fun), progress.history.batch_losses
-        falls = loss < 0.99 * (earlier_losses[-1] if progress.n_epochs else start_loss)
+        falls = loss < 0.999 * (earlier_losses[-1] if progress.n_epochs else start_loss)
         network.parameters[:] = intermediate_result.x
         earlier_losses.append(loss)
         stopped = progress.record(loss, float(accuracy))

@@ -121,7 +121,7 @@ def unpack(vector, n_features, hidden_size, n_outputs):
     return W1.reshape(n_features, hidden_size), W2.reshape(hidden_size, n_outputs), b1, b2
 
 
-def initialize(W1, W2, b1, b2, init, rng, activation="relu"):
+def initialize(W1, W2, b1, b2, init, rng):
     """Draw Gaussian weights, W1 first and row by row, and set the biases to zero.
 
     Parameters
@@ -129,14 +129,11 @@ def initialize(W1, W2, b1, b2, init, rng, activation="relu"):
     W1, W2, b1, b2 : ndarray
         The parameters, overwritten.
     init : {"he", "glorot"} or float
-        The standard deviation of the weights: for "he" [1]_ sqrt(2 / n_in), or sqrt(1 /
-        n_in) with another activation than "relu", as only that halves the variance; for
-        "glorot" [2]_ sqrt(2 / (n_in + n_out)); n_in and n_out being the layer's inputs
-        and outputs. Or the number itself.
+        The standard deviation of the weights: sqrt(2 / n_in) for "he" [1]_,
+        sqrt(2 / (n_in + n_out)) for "glorot" [2]_, n_in and n_out being the layer's
+        inputs and outputs; or the number itself.
     rng : numpy.random.RandomState
         Where the weights come from.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Of the hidden units.
 
     References
     ----------
@@ -148,7 +145,7 @@ def initialize(W1, W2, b1, b2, init, rng, activation="relu"):
         n_in, n_out = W.shape
         deviation = init
         if init == "he":
-            deviation = np.sqrt((2 if activation == "relu" else 1) / n_in)
+            deviation = np.sqrt(2 / n_in)
         elif init == "glorot":
             deviation = np.sqrt(2 / (n_in + n_out))
         for rows in row_chunks(n_in, n_out * 8):

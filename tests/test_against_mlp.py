@@ -84,8 +84,9 @@ def test_full_batch_epochs_are_mlps(kind, activation, solver, options):
 def test_lbfgs_ends_at_least_as_low(load):
     X, y = load(return_X_y=True)
     X = StandardScaler().fit_transform(X)
-    peer = MLPClassifier(solver="lbfgs", alpha=0.01, random_state=0).fit(X, y)
-    ours = TwoLayerClassifier(solver="lbfgs", alpha=0.01 / len(X), random_state=0).fit(X, y)
+    peer = MLPClassifier(solver="lbfgs", random_state=0).fit(X, y)
+    alpha = peer.alpha / len(X)
+    ours = TwoLayerClassifier(solver="lbfgs", alpha=alpha, random_state=0).fit(X, y)
     assert ours.loss_ <= peer.loss_
 
 

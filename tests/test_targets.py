@@ -51,5 +51,5 @@ def test_errors():
         weigh_rows(np.eye(3), np.arange(3), None, {0: 2}, 0)
     with pytest.raises(ValueError, match="y has 2 label columns, but there are 3"):
         encode(np.zeros((4, 2)), np.arange(3), float)
-    with pytest.raises(ValueError, match="multiclass-multioutput"):
+    with pytest.raises(ValueError, match="y should be a 1d array"):
         check_labels(np.array([[1, 2], [3, 4], [5, 6]]))
