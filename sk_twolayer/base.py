@@ -7,22 +7,24 @@ call; train; publish what came out as fitted attributes.
 
 import warnings
 from dataclasses import replace
-from functools import partial
 from math import ceil
+from multiprocessing import current_process
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from sk_twolayer.callbacks import CallbackTasks, PrintedLines
 from sk_twolayer.lbfgs import train_lbfgs
 from sk_twolayer.network import TwoLayerNetwork, initialize, unpack
 from sk_twolayer.optimizers import SGD, Adam
 from sk_twolayer.targets import check_labels, count_classes, encode, weigh_rows
-from sk_twolayer.training import Data, History, Progress, train
+from sk_twolayer.training import Data, History, Progress, most_epochs, train
 
 AUTO_LEARNING_RATE = {"sgd": 0.05, "adam": 0.02}
 
@@ -33,18 +35,12 @@ def computing_dtype(X):
     return np.dtype(np.float32 if narrow else np.float64)
 
 
-def print_epoch(history, optimizer, epoch):
-    """Print one aligned line about the epoch that has just ended."""
-    line = f"epoch {epoch:5d}   loss {history.losses[-1]:10.6f}"
-    line += f"   training accuracy {history.train_scores[-1]:.4f}"
-    if history.validation_scores:
-        line += f"   validation accuracy {history.validation_scores[-1]:.4f}"
-    if optimizer is not None:
-        line += f"   learning rate {optimizer.learning_rate:.2e}"
-    print(line)
+def in_main_process():
+    """Return whether this process is that of the user, not one that works for it."""
+    return current_process().name == "MainProcess"
 
 
-class BaseTwoLayerNetwork(BaseEstimator):
+class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
     """The part of the estimator that trains; it has no parameters of its own."""
 
     def _validate(self, X, y, sample_weight, reset):
@@ -130,31 +126,70 @@ class BaseTwoLayerNetwork(BaseEstimator):
             patience = None
         progress = Progress(network, history, validation, tol=self.tol, n_iter_no_change=patience)
 
-        if self.solver == "lbfgs":
-            optimizer = learning_rate = None
-            max_iter = min(self.max_iter, self.max_updates or self.max_iter)
-            if self.verbose:
-                progress.on_epoch_end = partial(print_epoch, history, None)
-            stopped = train_lbfgs(
-                network, data, progress, max_iter=max_iter, tol=self.tol, batch_size=batch_size
-            )
-        else:
+        optimizer = learning_rate = None
+        if self.solver != "lbfgs":
             optimizer, learning_rate = self._make_optimizer(network.parameters, state)
-            if self.verbose:
-                progress.on_epoch_end = partial(print_epoch, history, optimizer)
-            stopped = train(
-                network,
-                optimizer,
-                data,
-                progress,
-                rng,
-                batch_size=batch_size,
-                replacement=self.replacement,
-                dropout=self.dropout,
-                max_iter=1 if one_pass else self.max_iter,
-                max_updates=None if one_pass else self.max_updates,
-                learning_rate_decay=1.0 if one_pass else self.learning_rate_decay,
+        max_iter, max_updates, decay = self.max_iter, self.max_updates, self.learning_rate_decay
+        if one_pass:
+            max_iter, max_updates, decay = 1, None, 1.0
+        elif self.solver == "lbfgs":
+            max_iter, max_updates = min(max_iter, max_updates or max_iter), None
+
+        def fitted_attributes(parameters, copy=True):
+            """Make what an estimator needs to predict."""
+            W1, W2, b1, b2 = unpack(parameters.astype(dtype, copy=copy), *shape)
+            return {
+                "classes_": classes,
+                "coefs_": [W1, W2],
+                "intercepts_": [b1, b2],
+                "out_activation_": output,
+            }
+
+        if self.verbose:
+            progress.watchers.append(PrintedLines(optimizer))
+        if not one_pass:
+            context = self._init_callback_context(
+                max_subtasks=most_epochs(
+                    len(data.rows), batch_size, self.replacement, max_iter, max_updates
+                )
             )
+            metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+            arguments = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+            context.call_on_fit_task_begin(**arguments)
+            if hasattr(self, "_skl_callbacks"):
+                progress.watchers.append(CallbackTasks(context, fitted_attributes, **arguments))
+
+        interrupted = False
+        try:
+            if self.solver == "lbfgs":
+                stopped = train_lbfgs(
+                    network, data, progress, max_iter=max_iter, tol=self.tol, batch_size=batch_size
+                )
+            else:
+                stopped = train(
+                    network,
+                    optimizer,
+                    data,
+                    progress,
+                    rng,
+                    batch_size=batch_size,
+                    replacement=self.replacement,
+                    dropout=self.dropout,
+                    max_iter=max_iter,
+                    max_updates=max_updates,
+                    learning_rate_decay=decay,
+                )
+        except KeyboardInterrupt:
+            if progress.n_epochs == 0 or not in_main_process():
+                raise
+            interrupted = stopped = True
+            progress.break_off()
+            warnings.warn(
+                f"Training interrupted by user: the estimator is fitted as it was after epoch "
+                f"{progress.n_epochs}.",
+                stacklevel=3,
+            )
+        progress.finish()
         if not stopped and not one_pass:
             warnings.warn(
                 f"max_iter={self.max_iter} epochs have been trained, and the training has not "
@@ -163,16 +198,14 @@ class BaseTwoLayerNetwork(BaseEstimator):
                 stacklevel=3,
             )
 
-        W1, W2, b1, b2 = unpack(network.parameters.astype(dtype, copy=False), *shape)
-        self.classes_ = classes
-        self.coefs_, self.intercepts_ = [W1, W2], [b1, b2]
-        self.out_activation_ = output
+        for name, value in fitted_attributes(network.parameters, copy=False).items():
+            setattr(self, name, value)
         self.learning_rate_ = learning_rate
         self.n_iter_ = progress.n_epochs
         self._publish_history(history, watches_validation=validation is not None)
         # What only a continued training needs is not kept after a plain fit.
         self._training_state = None
-        if one_pass or self.warm_start:
+        if (one_pass or self.warm_start) and not interrupted:
             self._training_state = {
                 "solver": self.solver,
                 "optimizer": optimizer and optimizer.remember(),
@@ -180,6 +213,8 @@ class BaseTwoLayerNetwork(BaseEstimator):
                 "class_counts": class_counts,
                 "split_seed": split_seed,
             }
+        if not one_pass:
+            context.call_on_fit_task_end(**arguments, reconstruction_attributes={})
         return self
 
     def _check_state(self):

@@ -52,6 +52,7 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
     def loss_and_gradient(parameters):
         """Sum over batches; each counts by its share of the rows (of their weight)."""
         nonlocal gradient, accuracy
+        progress.start_epoch()
         network.parameters[:] = parameters
         loss, gradient, accuracy = 0.0, np.zeros_like(parameters), 0.0
         for start in range(0, len(rows), batch_size):
@@ -73,7 +74,7 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
         falls = loss < 0.999 * (earlier_losses[-1] if progress.n_epochs else start_loss)
         network.parameters[:] = intermediate_result.x
         earlier_losses.append(loss)
-        stopped = progress.record(loss, float(accuracy))
+        stopped = progress.end_epoch(loss, float(accuracy))
         if stopped or (np.abs(gradient).max() <= tol and not falls):
             stopped = True
             raise StopIteration
@@ -98,6 +99,5 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
     network.parameters[:] = result.x
     if progress.n_epochs == 0:  # it started at a minimum
         progress.history.batch_losses.append(float(result.fun))
-        progress.record(float(result.fun), float(accuracy))
-    progress.finish()
+        progress.end_epoch(float(result.fun), float(accuracy))
     return stopped or progress.n_epochs < max_iter or bool(result.success)

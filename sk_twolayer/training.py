@@ -7,7 +7,7 @@ says whether to stop.
 """
 
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import ceil, inf, isfinite
 
 import numpy as np
 from scipy.sparse import issparse
@@ -78,32 +78,48 @@ class Progress:
     validation : Data, default=None
         Rows to validate with. Then `finish` puts the best weights back.
     tol, n_iter_no_change : float, int or None
-        `record` tells to stop after so many epochs in a row without an improvement of
+        `end_epoch` tells to stop after so many epochs in a row without an improvement of
         `tol`; None never does.
-    on_epoch_end : callable, default=None
-        Called with the number of the epoch, from 1, after each.
+
+    Attributes
+    ----------
+    n_epochs : int
+        Epochs that have ended.
+    watchers : list
+        Of objects as in ``callbacks``, told of every epoch.
     """
 
-    def __init__(
-        self, network, history, validation=None, tol=0.0, n_iter_no_change=None, on_epoch_end=None
-    ):
+    def __init__(self, network, history, validation=None, tol=0.0, n_iter_no_change=None):
         self.network = network
         self.history = history
         self.validation = validation
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
-        self.on_epoch_end = on_epoch_end
+        self.watchers = []
         self.n_epochs = 0
         self.epochs_without_progress = 0
+        self.in_epoch = False
+        self.last_parameters = network.parameters.copy()
+        self.last_update = len(history.batch_losses)
         if validation is None:
             self.best = max((-loss for loss in history.losses), default=-inf)
         else:
             self.best = max(history.validation_scores, default=-inf)
             self.best_parameters = network.parameters.copy()
 
-    def record(self, loss, train_score):
+    def start_epoch(self):
+        """Tell the watchers, unless the epoch has started already."""
+        if not self.in_epoch:
+            self.in_epoch = True
+            for watcher in self.watchers:
+                watcher.epoch_starts()
+
+    def end_epoch(self, loss, train_score):
         """Take note of an epoch that has ended; return whether to stop."""
         self.n_epochs += 1
+        self.in_epoch = False
+        self.last_parameters[:] = self.network.parameters
+        self.last_update = len(self.history.batch_losses)
         self.history.losses.append(loss)
         self.history.train_scores.append(train_score)
         value = -loss
@@ -117,14 +133,24 @@ class Progress:
         improved = value >= self.best + self.tol
         self.epochs_without_progress = 0 if improved else self.epochs_without_progress + 1
         self.best = max(self.best, value)
-        if self.on_epoch_end is not None:
-            self.on_epoch_end(self.n_epochs)
-        return self.epochs_without_progress == self.n_iter_no_change
+        asked_to_stop = [watcher.epoch_ended(self) for watcher in self.watchers]
+        return any(asked_to_stop) or self.epochs_without_progress == self.n_iter_no_change
+
+    def kept_parameters(self):
+        """Return the parameters to keep if training stopped now: the best, or the last."""
+        return self.network.parameters if self.validation is None else self.best_parameters
+
+    def break_off(self):
+        """Go back to the end of the last epoch, as if this one had not been started."""
+        self.network.parameters[:] = self.last_parameters
+        del self.history.batch_losses[self.last_update :]
 
     def finish(self):
-        """Put the best weights back, if they were kept, and refuse infinite ones."""
-        if self.validation is not None:
-            self.network.parameters[:] = self.best_parameters
+        """Keep the parameters to keep, and refuse infinite ones."""
+        if self.in_epoch:
+            for watcher in self.watchers:
+                watcher.abandon_epoch()
+        self.network.parameters[:] = self.kept_parameters()
         if not np.isfinite(self.network.parameters).all():
             raise self.divergence("The parameters became infinite")
 
@@ -190,6 +216,14 @@ def draw_batches(rows, batch_size, replacement, rng):
         shuffled = rows[rng.permutation(n)]
         for start in range(0, n, batch_size):
             yield shuffled[start : start + batch_size]
+
+
+def most_epochs(n_rows, batch_size, replacement, max_iter, max_updates):
+    """Return how many epochs there can be, of the limits on epochs and on updates."""
+    if max_updates is None:
+        return max_iter
+    updates = max(n_rows // batch_size, 1) if replacement else ceil(n_rows / batch_size)
+    return min(max_iter, ceil(max_updates / updates))
 
 
 class Dropout:
@@ -266,7 +300,7 @@ def train(
     Raises
     ------
     ValueError
-        At the update whose loss is not finite, or if the last one left such parameters.
+        At the update whose loss is not finite.
     """
     dtype = network.parameters.dtype
     X_buffer = np.empty((0 if issparse(data.X) else batch_size, data.X.shape[1]), dtype)
@@ -278,6 +312,7 @@ def train(
     last_update = inf if max_updates is None else len(batch_losses) + max_updates
 
     for _epoch in range(max_iter):
+        progress.start_epoch()
         epoch_loss = epoch_accuracy = epoch_weight = 0.0
         if dropout:
             dropout.start_epoch(rng)
@@ -302,11 +337,9 @@ def train(
             if len(batch_losses) == last_update:
                 break
 
-        stopped = progress.record(epoch_loss / epoch_weight, epoch_accuracy / epoch_weight)
+        stopped = progress.end_epoch(epoch_loss / epoch_weight, epoch_accuracy / epoch_weight)
         optimizer.learning_rate *= learning_rate_decay
         stopped = stopped or len(batch_losses) == last_update
         if stopped:
             break
-
-    progress.finish()
     return stopped

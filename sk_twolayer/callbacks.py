@@ -1,0 +1,78 @@
+"""Who watches the training: scikit-learn's callbacks, and the lines that `verbose` prints.
+
+A watcher is told when an epoch starts and when it has ended, and may then ask to stop.
+"""
+
+from time import perf_counter
+
+
+class PrintedLines:
+    """Print one aligned line after each epoch.
+
+    Parameters
+    ----------
+    optimizer : SGD, Adam or None
+        Whose learning rate is printed, if there is one.
+    """
+
+    def __init__(self, optimizer):
+        self.optimizer = optimizer
+
+    def epoch_starts(self):
+        """Start the clock."""
+        self.start = perf_counter()
+
+    def epoch_ended(self, progress):
+        """Print the line."""
+        history = progress.history
+        line = f"epoch {progress.n_epochs:5d}   loss {history.losses[-1]:10.6f}"
+        line += f"   training accuracy {history.train_scores[-1]:.4f}"
+        if progress.validation is not None:
+            line += f"   validation accuracy {history.validation_scores[-1]:.4f}"
+        if self.optimizer is not None:
+            line += f"   learning rate {self.optimizer.learning_rate:.2e}"
+        print(f"{line}   {perf_counter() - self.start:8.3f} s")
+
+    def abandon_epoch(self):
+        """Do nothing: a line is about an epoch that has ended."""
+
+
+class CallbackTasks:
+    """Make every epoch a task of scikit-learn's callbacks, under the task that is the fit.
+
+    Parameters
+    ----------
+    context : sklearn.callback.CallbackContext
+        That of the fit.
+    fitted_attributes : callable
+        Makes the attributes of an estimator as if the fit had stopped now, from the
+        parameters of the network. Called only if a callback asks for such an estimator.
+    **arguments : dict
+        What every hook is given: `estimator`, `X`, `y`, `metadata`.
+
+    References
+    ----------
+    scikit-learn enhancement proposal 23, "Callback API", and the developer guide of
+    scikit-learn 1.9.
+    """
+
+    def __init__(self, context, fitted_attributes, **arguments):
+        self.context = context
+        self.fitted_attributes = fitted_attributes
+        self.arguments = arguments
+
+    def epoch_starts(self):
+        """Open the task of the epoch."""
+        self.task = self.context.subcontext(task_name="epoch")
+        self.task.call_on_fit_task_begin(**self.arguments)
+
+    def epoch_ended(self, progress):
+        """Close the task; return whether a callback asks to stop."""
+        return self.task.call_on_fit_task_end(
+            **self.arguments,
+            reconstruction_attributes=lambda: self.fitted_attributes(progress.kept_parameters()),
+        )
+
+    def abandon_epoch(self):
+        """Close the task of an epoch that was broken off: every begin has its end."""
+        self.task.call_on_fit_task_end(estimator=self.arguments["estimator"])

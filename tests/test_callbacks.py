@@ -1,0 +1,317 @@
+"""scikit-learn's callbacks on our estimator, as its own tests expect of those it has."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.callback.tests._utils import (
+    FailingCallback,
+    RecordingAutoPropagatedCallback,
+    RecordingCallback,
+)
+from sklearn.datasets import load_iris
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sk_twolayer import TwoLayerClassifier, base
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = load_iris(return_X_y=True)
+SOLVERS = ["sgd", "adam", "lbfgs"]
+
+
+class Watcher:
+    """A callback that only looks, and may ask to stop or raise after an epoch."""
+
+    def __init__(self, stop_after=None, raise_after=None, error=None):
+        self.stop_after, self.raise_after, self.error = stop_after, raise_after, error
+        self.events = []
+
+    def setup(self, estimator, context):
+        self.events.append("setup")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.events.append(("begin", context.task_name, context.task_id))
+        if context.task_name == "epoch" and context.task_id == self.raise_after:
+            raise self.error
+
+    def on_fit_task_end(self, estimator, context):
+        self.events.append(("end", context.task_name, context.task_id))
+        return context.task_name == "epoch" and context.task_id + 1 == self.stop_after
+
+    def teardown(self, estimator, context):
+        self.events.append("teardown")
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_order_of_hooks(solver):
+    watcher = Watcher()
+    model = TwoLayerClassifier(solver=solver, max_iter=3, random_state=0).set_callbacks(watcher)
+    model.fit(X, y)
+    epochs = [(hook, "epoch", i) for i in range(3) for hook in ("begin", "end")]
+    expected = ["setup", ("begin", "fit", 0), *epochs, ("end", "fit", 0), "teardown"]
+    assert watcher.events == expected
+    assert not hasattr(model, "_callback_fit_ctx")
+    model.fit(X, y)
+    assert watcher.events == 2 * expected
+    assert hasattr(model, "_skl_callbacks")
+
+
+def test_arguments_of_the_hooks():
+    recorder = RecordingCallback()
+    w = np.random.RandomState(0).uniform(size=150)
+    model = TwoLayerClassifier(max_iter=2, random_state=0).set_callbacks(recorder)
+    model.fit(X, y, sample_weight=w)
+    tasks = [record for record in recorder.record if record["name"].startswith("on_fit")]
+    assert len(tasks) == 2 * (1 + 2)
+    for record in tasks:
+        assert record["estimator"] is model
+        assert_array_equal(record["kwargs"]["X"], X)
+        assert_array_equal(record["kwargs"]["y"], y)
+        assert_array_equal(record["kwargs"]["metadata"]["sample_weight"], w)
+        assert (record["kwargs"]["fitted_estimator"] is None) == record["name"].endswith("begin")
+    root = tasks[0]["context"]
+    assert root.max_subtasks == 2
+    assert [context.parent for context in root] == [None, root, root]
+    assert {context.estimator_name for context in root} == {"TwoLayerClassifier"}
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ({"max_iter": 7}, 7),
+        ({"max_iter": 7, "max_updates": 11, "batch_size": 50}, 4),
+        ({"max_iter": 2, "max_updates": 11, "batch_size": 50}, 2),
+        ({"max_iter": 9, "max_updates": 11, "batch_size": 40, "replacement": True}, 4),
+        ({"max_iter": 7, "max_updates": 4, "solver": "lbfgs"}, 4),
+    ],
+)
+def test_the_number_of_epochs_is_announced_truthfully(options, most):
+    recorder = RecordingCallback()
+    model = TwoLayerClassifier(n_iter_no_change=None, random_state=0, **options)
+    model.set_callbacks(recorder).fit(X, y)
+    assert recorder.record[0]["context"].max_subtasks == most
+    assert recorder.count_hooks("on_fit_task_end") == 1 + most
+    assert model.n_iter_ == most
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_stop_request_ends_the_training_after_that_epoch(solver):
+    options = {"solver": solver, "random_state": 0}
+    watcher = Watcher(stop_after=3)
+    model = TwoLayerClassifier(max_iter=50, **options).set_callbacks(watcher)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it has not failed to converge: it was asked to stop
+        model.fit(X, y)
+    shorter = TwoLayerClassifier(max_iter=3, **options).fit(X, y)
+    assert (model.n_iter_, model.n_updates_) == (3, shorter.n_updates_)
+    assert_array_equal(model.coefs_[0], shorter.coefs_[0])
+    assert model.loss_curve_ == shorter.loss_curve_
+    assert watcher.events[-2:] == [("end", "fit", 0), "teardown"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"solver": "sgd"},
+        {"solver": "adam", "dropout": 0.3},
+        {"solver": "lbfgs"},
+        {"early_stopping": True, "learning_rate": 0.5, "validation_fraction": 0.3},
+        {"batch_size": 20, "replacement": True},
+    ],
+    ids=str,
+)
+def test_scores_of_epochs_are_those_of_refits(options):
+    monitor = ScoringMonitor(scoring="accuracy")
+    w = np.random.RandomState(0).uniform(size=150)
+    options = {"random_state": 0, "n_iter_no_change": None, **options}
+    model = TwoLayerClassifier(max_iter=6, **options).set_callbacks(monitor)
+    model.fit(X, y, sample_weight=w)
+    rows = monitor.get_logs().data
+    assert len(rows) == 7
+    for row in rows:
+        epochs = 6 if row["task_name"] == "fit" else row["task_id"] + 1
+        refitted = TwoLayerClassifier(max_iter=epochs, **options).fit(X, y, sample_weight=w)
+        expected = accuracy_score(y, refitted.predict(X), sample_weight=w)
+        assert_allclose(row["accuracy"], expected)
+
+
+def test_parameters_are_copied_only_for_who_asks(monkeypatch):
+    calls = []
+    original = base.unpack
+    monkeypatch.setattr(base, "unpack", lambda *args: calls.append(1) or original(*args))
+    model = TwoLayerClassifier(max_iter=5, random_state=0)
+    model.set_callbacks(Watcher()).fit(X, y)
+    assert len(calls) == 1  # to publish what was trained
+    recorder = RecordingCallback()
+    model.set_callbacks(recorder).fit(X, y)
+    assert len(calls) == 1 + 1 + 5
+    fitted = [r["kwargs"].get("fitted_estimator") for r in recorder.record if "kwargs" in r]
+    first, second = [f for f in fitted if f is not None][:2]
+    assert not np.shares_memory(first.coefs_[0], second.coefs_[0])
+    assert not np.array_equal(first.coefs_[0], second.coefs_[0])
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()], ids=repr)
+def test_teardown_after_an_error(error):
+    watcher = Watcher(raise_after=0, error=error)
+    model = TwoLayerClassifier(max_iter=3, random_state=0).set_callbacks(watcher)
+    with pytest.raises(type(error)):
+        model.fit(X, y)
+    assert watcher.events.count("teardown") == 1
+    assert not hasattr(model, "coefs_")
+    assert not hasattr(model, "_callback_fit_ctx")
+
+
+def test_teardown_after_a_divergence():
+    watcher = Watcher()
+    model = TwoLayerClassifier(learning_rate=1e200, random_state=0).set_callbacks(watcher)
+    with pytest.raises(ValueError, match="diverged"):
+        model.fit(X, y)
+    assert watcher.events.count("setup") == watcher.events.count("teardown") == 1
+
+
+@pytest.mark.parametrize("fail_at", ["setup", "on_fit_task_begin", "on_fit_task_end", "teardown"])
+def test_a_failing_callback_is_torn_down(fail_at):
+    callback = FailingCallback(fail_at=fail_at)
+    with pytest.raises(ValueError, match=f"Failing callback failed at {fail_at}"):
+        TwoLayerClassifier(max_iter=2).set_callbacks(callback).fit(X, y)
+    assert callback.count_hooks("setup") == callback.count_hooks("teardown") == 1
+
+
+def test_partial_fit_is_not_a_task():
+    watcher = Watcher()
+    TwoLayerClassifier().set_callbacks(watcher).partial_fit(X, y, classes=[0, 1, 2])
+    assert watcher.events == []
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_propagation_from_search_and_pipeline(n_jobs):
+    callback = RecordingAutoPropagatedCallback()
+    model = make_pipeline(StandardScaler(), TwoLayerClassifier(max_iter=4, random_state=0))
+    search = GridSearchCV(
+        model, {"twolayerclassifier__alpha": [1e-3, 1e-2]}, cv=2, n_jobs=n_jobs
+    ).set_callbacks(callback)
+    search.fit(X, y)
+    assert callback.count_hooks("setup") == callback.count_hooks("teardown") == 1
+    begins = [r["context"] for r in callback.record if r["name"] == "on_fit_task_begin"]
+    epochs = [context for context in begins if context.task_name == "epoch"]
+    assert len(epochs) == (2 * 2 + 1) * 4  # candidates x folds and the refit, epochs each
+    assert callback.count_hooks("on_fit_task_end") == len(begins)
+    path, context = [], epochs[0]
+    while context is not None:
+        path.append(context.estimator_name)
+        context = context.parent
+    assert path[:2] == ["TwoLayerClassifier"] * 2
+    assert path[2] == "Pipeline"
+    assert path[-1] == "GridSearchCV"
+
+
+def test_a_callback_of_the_network_alone_inside_a_search():
+    callback = RecordingCallback()
+    model = TwoLayerClassifier(max_iter=3, random_state=0).set_callbacks(callback)
+    GridSearchCV(model, {"alpha": [1e-3, 1e-2]}, cv=2, n_jobs=2).fit(X, y)
+    assert callback.count_hooks("setup") == callback.count_hooks("teardown") == 5
+    assert callback.count_hooks("on_fit_task_begin") == 5 * (1 + 3)
+
+
+@pytest.mark.parametrize("make", [ProgressBar, lambda: ScoringMonitor(scoring="accuracy")])
+def test_clones_and_pickles(make, capsys):
+    callback = make()
+    model = TwoLayerClassifier(max_iter=3, random_state=0).set_callbacks(callback)
+    assert clone(model)._skl_callbacks == [callback]
+    for _ in range(2):  # before and after a fit
+        restored = pickle.loads(pickle.dumps(model))
+        assert [type(c) for c in restored._skl_callbacks] == [type(callback)]
+        assert_array_equal(restored.fit(X, y).predict(X), model.fit(X, y).predict(X))
+    if isinstance(callback, ProgressBar):
+        shown = capsys.readouterr().out
+        assert "TwoLayerClassifier - fit" in shown
+        assert "100%" in shown
+
+
+def test_verbose_lines_are_aligned_and_complete(capsys):
+    model = TwoLayerClassifier(max_iter=12, early_stopping=True, verbose=True, random_state=0)
+    model.set_params(n_iter_no_change=None).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12
+    assert len({len(line) for line in lines}) == 1
+    words = "epoch", "loss", "training accuracy", "validation accuracy", "learning rate", " s"
+    assert all(word in line for word in words for line in lines)
+    assert f"{model.loss_curve_[-1]:.6f}" in lines[-1]
+    assert f"{model.validation_scores_[-1]:.4f}" in lines[-1]
+
+
+# Ctrl-C.
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_an_interrupt_leaves_the_last_finished_epoch(solver, monkeypatch):
+    options = {"solver": solver, "random_state": 0, "batch_size": 50, "n_iter_no_change": None}
+    calls_before = [0]
+    whole = TwoLayerClassifier(max_iter=4, **options)
+    network = base.TwoLayerNetwork
+    original = network.loss_and_gradients
+
+    def counted(self, *args):
+        calls_before[0] += 1
+        if limit is not None and calls_before[0] > limit:
+            raise KeyboardInterrupt
+        return original(self, *args)
+
+    monkeypatch.setattr(network, "loss_and_gradients", counted)
+    limit = None
+    whole.fit(X, y)
+    # In the fifth epoch, after one of its three batches.
+    limit = calls_before[0] + 1 if solver != "lbfgs" else calls_before[0]
+    calls_before[0] = 0
+    model = TwoLayerClassifier(max_iter=50, warm_start=True, **options)
+    with pytest.warns(UserWarning, match="Training interrupted by user.* after epoch 4"):
+        model.fit(X, y)
+    assert model.n_iter_ == 4
+    assert_array_equal(model.coefs_[0], whole.coefs_[0])
+    assert model.batch_loss_curve_ == whole.batch_loss_curve_
+    limit = None
+    model.set_params(max_iter=2).fit(X, y)  # and it can go on
+    assert len(model.loss_curve_) == 6
+
+
+def test_an_interrupt_in_a_worker_is_raised(monkeypatch):
+    monkeypatch.setattr(base, "in_main_process", lambda: False)
+    watcher = Watcher(raise_after=2, error=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        TwoLayerClassifier(max_iter=5, random_state=0).set_callbacks(watcher).fit(X, y)
+    assert watcher.events[-1] == "teardown"
+
+
+def test_a_real_ctrl_c():
+    script = (
+        "import numpy as np, warnings; from sk_twolayer import TwoLayerClassifier\n"
+        "X = np.random.RandomState(0).rand(2000, 50); y = np.arange(2000) % 3\n"
+        "m = TwoLayerClassifier(max_iter=10**6, n_iter_no_change=None, verbose=True)\n"
+        "m.fit(X, y); print('fitted', m.n_iter_ == len(m.loss_curve_), m.predict(X).shape)"
+    )
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdout.readline().startswith("epoch")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert "Training interrupted by user" in err
+    assert out.splitlines()[-1] == "fitted True (2000,)"
