@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +24,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import (
@@ -75,6 +77,7 @@ def digits(seed, data_home):
         image_shape=(8, 8),
         # Some border pixels hardly vary: standardised, their weights are off any scale.
         picture={"quantile": 0.85, "cmap": "RdBu_r"},
+        depth_of_bars=1,  # sixty fits: a bar each, and no more
         preparation=[("standardise", StandardScaler())],
         network=TwoLayerClassifier(random_state=seed),
         # The last rate diverges, on purpose: a sweep has to get over that.
@@ -97,6 +100,7 @@ def cifar10(seed, data_home):
         splits=PredefinedSplit(fold),
         image_shape=(32, 32, 3),
         picture={"quantile": 0.99},
+        depth_of_bars=None,  # down to the epochs of each network
         preparation=centre_pixels(),
         network=TwoLayerClassifier(**NAIVE | {"max_updates": 2000}, random_state=seed),
         grid={"network__learning_rate": [1e-2, 1e-3], "network__alpha": [0.4, 0.5, 0.6]},
@@ -125,7 +129,11 @@ def main(dataset, output, n_jobs, seed, data_home):
 
     start = time.perf_counter()
     model = Pipeline([*job.preparation, ("network", job.network)])
-    search = GridSearchCV(model, job.grid, cv=job.splits, n_jobs=n_jobs, verbose=2)
+    search = GridSearchCV(model, job.grid, cv=job.splits, n_jobs=n_jobs)
+    if find_spec("rich"):
+        search.set_callbacks(ProgressBar(max_propagation_depth=job.depth_of_bars))
+    else:
+        search.set_params(verbose=2)
     with warnings.catch_warnings():
         # A diverged candidate is a row of the table below, not a page of tracebacks.
         warnings.simplefilter("ignore", FitFailedWarning)
