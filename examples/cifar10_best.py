@@ -1,13 +1,34 @@
 """What a two-layer network can really do on the pixels of CIFAR-10.
 
-The exercise's network reaches about half of the test pictures. Nothing but the recipe is
-changed here, not the model: still one hidden layer on nothing but pixels. `main` builds a
-scikit-learn pipeline of two steps, preprocessing and network; `RECIPE` has every setting with
-its reason, and what it is worth.
+The exercise's network gets about half of the test images right. This one gets about two
+thirds, and still has one hidden layer and sees nothing but pixels: only the recipe is better.
+The model is a scikit-learn pipeline of two steps, preprocessing and network.
 
-All choices were made on the last 5,000 training rows, never on the test set. So does the
-script: it trains on the first 45,000 rows and measures on the last 5,000; then it trains a new
-network with the same settings on all 50,000, and looks at the test set once.
+All choices were made on the last 5,000 training images. So the script trains on the first
+45,000 and reports the accuracy on those 5,000; then it trains anew, with the same settings, on
+all 50,000, and looks at the test set once.
+
+All figures here and in the comments were measured on JPEG re-encodings of CIFAR-10. With the
+settings below the validation accuracy is 0.668 and the test accuracy 0.670; as measured on two
+cores, the script takes 393 s and 2.9 GB of memory.
+
+What each part of the recipe is worth, as validation accuracy: these are single runs, so
+differences below 0.01 may be chance, of a smaller version, with 1,500 units, alpha=0.005 and
+5 epochs of 540,000 rows.
+
+    this smaller version of the recipe                            0.656
+    each image in its original version only, 60 epochs            0.590
+    each image and its mirror image, without shifts, 30 epochs    0.613
+    axes not whitened (alpha=0.001, the better one of two)        0.616
+    axes whitened fully: floor=0                                  0.654
+    600 axes, with scale=5, at twice the cost                     0.661
+    no L2 penalty                                                 0.621
+    alpha=0.008                                                   0.644
+    dropout=0.2                                                   0.650
+    dropout=0.4, with alpha=0.003                                 0.639
+    500 units                                                     0.645
+    10 epochs                                                     0.664
+    3,000 units, alpha=0.004, 8 epochs                            0.667
 """
 
 import argparse
@@ -23,7 +44,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.linalg import eigh
 from sklearn import config_context
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
@@ -34,30 +55,49 @@ from sk_twolayer.datasets import fetch_cifar10
 from sk_twolayer.display import LossCurveDisplay, WeightsDisplay
 
 N_VALIDATION = 5_000
-CHUNK_ROWS = 2_000
+CHUNK_ROWS = 2_000  # As floats, 8-bit pixels take four times the memory: so only few at a time.
 
-# Every image is trained on in so many versions, each shifted by at most so many pixels.
+# What helps most: every image is trained on in many versions, each shifted by up to two pixels
+# and half of them mirrored. It is what keeps a wide network from learning the images by heart:
+# without, its training accuracy is 0.997. Shifts of up to three pixels were worse than two (0.616
+# against 0.631, with 500 units).
 N_VERSIONS = 12
 LARGEST_SHIFT = 2
 
 PREPROCESSING = {
+    # They hold 97% of the variance. With 200 axes 500 units lost 0.014; 600 are slightly better
+    # for a wide network (0.661 against 0.656, with 1,500 units), at twice the cost.
     "n_axes": 300,
+    # Anything from none to twice the variance of a pixel does, with as few axes as these.
     "floor": 1.0,
+    # How hard alpha presses depends on it: inputs twice as large need weights half as large,
+    # whose penalty is a quarter. In an early comparison (500 units, mirrored images, alpha=0.01)
+    # a quarter of the scale took the accuracy from 0.591 to 0.482.
     "scale": 3.2,
 }
 
 RECIPE = {
+    # The wider the better, if slowly; and the time is proportional to it.
     "hidden_size": 2000,
+    # Strong, as it is not divided by the number of rows. 0.005 gave the same (0.656 against
+    # 0.657, with 1,500 units), and 0.003 and 0.007 slightly less than that with 500 units.
     "alpha": 0.004,
+    # With the default Nesterov momentum of 0.9. In the early comparison 0.01 took the accuracy
+    # from 0.591 to 0.548; later ones with 0.05 were slightly worse (0.619 against 0.622).
     "learning_rate": 0.03,
+    # 100 was no better (0.629 against 0.628, with 500 units), and slower.
     "batch_size": 200,
+    # Never stop early: the falling learning rate is planned for a fixed number of epochs.
     "n_iter_no_change": None,
 }
+# A few more would still help a little, but two trainings have to fit into ten minutes.
 N_EPOCHS = 8
+# As a share of the first learning rate: large steps cross the landscape, small ones settle down
+# in it. With a last one of 0.005 the accuracy was the same (0.628, with 500 units).
 LAST_RATE = 0.02
 
 
-class WhitenedAxes(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class WhitenedAxes(TransformerMixin, BaseEstimator):
     """Rotate pixels to their principal axes, and bring the axes closer to one spread.
 
     Neighbouring pixels are nearly equal, so almost all variance lies along a few axes (the

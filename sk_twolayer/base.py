@@ -7,6 +7,7 @@ call; train; publish what came out as fitted attributes.
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from math import ceil
 from multiprocessing import current_process
 from numbers import Integral
@@ -79,15 +80,8 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         # A line search stumbles over the rounding of float32.
         training_dtype = np.dtype(np.float64) if self.solver == "lbfgs" else dtype
 
-        targets, output, n_outputs = encode(y, classes, training_dtype)
-        class_counts = state.get("class_counts", 0) if one_pass else 0
-        if y.ndim == 1:
-            class_counts = class_counts + count_classes(y, classes, sample_weight)
-            if not one_pass and np.count_nonzero(class_counts) < 2:
-                raise ValueError(
-                    f"y has only 1 class of a weight above zero, {classes[class_counts > 0][0]}: "
-                    f"there is nothing to tell apart. Give the classifier rows of at least 2."
-                )
+        targets = encode(y, classes, training_dtype)
+        class_counts = self._count_classes(y, classes, sample_weight, state, one_pass)
         weights = weigh_rows(y, classes, sample_weight, self.class_weight, class_counts)
         if weights is not None:
             weights = weights.astype(training_dtype, copy=False)
@@ -95,11 +89,14 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         split_seed = state.get("split_seed")
         if validation is not None:
             X_val, y_val, sample_weight_val = validation
-            validation = Data(X_val, encode(y_val, classes, training_dtype)[0], sample_weight_val)
+            validation = Data(X_val, encode(y_val, classes, training_dtype), sample_weight_val)
         elif self.early_stopping:
             split_seed = rng.randint(2**31) if split_seed is None else split_seed
             data, validation = self._hold_out(data, y, split_seed)
 
+        output, n_outputs = "softmax", len(classes)
+        if targets.ndim == 2:
+            output, n_outputs = "logistic", targets.shape[1]
         shape = (X.shape[1], self.hidden_size, n_outputs)
         batch_size = self._resolve_batch_size(len(data.rows))
         network = TwoLayerNetwork(
@@ -110,9 +107,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             output=output,
             dtype=training_dtype,
         )
-        history = History()
         if continues:
-            history = self._history()
             arrays = [array.ravel() for array in (*self.coefs_, *self.intercepts_)]
             np.concatenate(arrays, out=network.parameters)
         else:
@@ -120,20 +115,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             if init == "auto":
                 init = "he" if self.activation == "relu" else "glorot"
             initialize(network.W1, network.W2, network.b1, network.b2, init, rng)
-        # L-BFGS has a criterion of its own, and may creep along a valley for a while.
-        patience = self.n_iter_no_change
-        if self.solver == "lbfgs" and validation is None:
-            patience = None
-        progress = Progress(network, history, validation, tol=self.tol, n_iter_no_change=patience)
-
-        optimizer = learning_rate = None
-        if self.solver != "lbfgs":
-            optimizer, learning_rate = self._make_optimizer(network.parameters, state)
-        max_iter, max_updates, decay = self.max_iter, self.max_updates, self.learning_rate_decay
-        if one_pass:
-            max_iter, max_updates, decay = 1, None, 1.0
-        elif self.solver == "lbfgs":
-            max_iter, max_updates = min(max_iter, max_updates or max_iter), None
+        optimizer, learning_rate = self._make_optimizer(network.parameters, state)
 
         def fitted_attributes(parameters, copy=True):
             """Make what an estimator needs to predict."""
@@ -145,23 +127,52 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
                 "out_activation_": output,
             }
 
+        # L-BFGS has a criterion of its own, and may creep along a valley for a while.
+        own_criterion = self.solver == "lbfgs" and validation is None
+        progress = Progress(
+            network,
+            self._history() if continues else History(),
+            validation,
+            tol=self.tol,
+            n_iter_no_change=None if own_criterion else self.n_iter_no_change,
+        )
         if self.verbose:
             progress.watchers.append(PrintedLines(optimizer))
+        end_fit_task = None
         if not one_pass:
-            context = self._init_callback_context(
-                max_subtasks=most_epochs(
-                    len(data.rows), batch_size, self.replacement, max_iter, max_updates
-                )
+            end_fit_task = self._begin_fit_task(
+                X, y, sample_weight, data, batch_size, progress, fitted_attributes
             )
-            metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-            arguments = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-            context.call_on_fit_task_begin(**arguments)
-            if hasattr(self, "_skl_callbacks"):
-                progress.watchers.append(CallbackTasks(context, fitted_attributes, **arguments))
+        completed = self._run(network, optimizer, data, progress, rng, batch_size, one_pass)
 
-        interrupted = False
+        for name, value in fitted_attributes(network.parameters, copy=False).items():
+            setattr(self, name, value)
+        self.learning_rate_ = learning_rate
+        self.n_iter_ = progress.n_epochs
+        self._publish_history(progress.history, watches_validation=validation is not None)
+        # What only a continued training needs is not kept after a plain fit.
+        self._training_state = None
+        if (one_pass or self.warm_start) and completed:
+            self._training_state = {
+                "solver": self.solver,
+                "optimizer": optimizer and optimizer.remember(),
+                "random_numbers": rng.get_state(),
+                "class_counts": class_counts,
+                "split_seed": split_seed,
+            }
+        if end_fit_task is not None:
+            end_fit_task(reconstruction_attributes={})
+        return self
+
+    def _run(self, network, optimizer, data, progress, rng, batch_size, one_pass):
+        """Train, with the warnings that belong to it; return whether no Ctrl-C cut it off."""
+        max_iter, max_updates, decay = self.max_iter, self.max_updates, self.learning_rate_decay
+        if one_pass:
+            max_iter, max_updates, decay = 1, None, 1.0
+        completed = True
         try:
             if self.solver == "lbfgs":
+                max_iter = min(max_iter, max_updates or max_iter)
                 stopped = train_lbfgs(
                     network, data, progress, max_iter=max_iter, tol=self.tol, batch_size=batch_size
                 )
@@ -182,12 +193,12 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         except KeyboardInterrupt:
             if progress.n_epochs == 0 or not in_main_process():
                 raise
-            interrupted = stopped = True
+            stopped, completed = True, False
             progress.break_off()
             warnings.warn(
                 f"Training interrupted by user: the estimator is fitted as it was after epoch "
                 f"{progress.n_epochs}.",
-                stacklevel=3,
+                stacklevel=4,
             )
         progress.finish()
         if not stopped and not one_pass:
@@ -195,27 +206,42 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
                 f"max_iter={self.max_iter} epochs have been trained, and the training has not "
                 f"converged yet. Try a larger max_iter, or a larger learning_rate.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
+        return completed
 
-        for name, value in fitted_attributes(network.parameters, copy=False).items():
-            setattr(self, name, value)
-        self.learning_rate_ = learning_rate
-        self.n_iter_ = progress.n_epochs
-        self._publish_history(history, watches_validation=validation is not None)
-        # What only a continued training needs is not kept after a plain fit.
-        self._training_state = None
-        if (one_pass or self.warm_start) and not interrupted:
-            self._training_state = {
-                "solver": self.solver,
-                "optimizer": optimizer and optimizer.remember(),
-                "random_numbers": rng.get_state(),
-                "class_counts": class_counts,
-                "split_seed": split_seed,
-            }
-        if not one_pass:
-            context.call_on_fit_task_end(**arguments, reconstruction_attributes={})
-        return self
+    def _begin_fit_task(self, X, y, sample_weight, data, batch_size, progress, fitted_attributes):
+        """Tell scikit-learn's callbacks that a fit begins; return what tells them its end."""
+        n_rows, one_each = len(data.rows), self.solver == "lbfgs"  # one update each epoch
+        context = self._init_callback_context(
+            max_subtasks=most_epochs(
+                n_rows,
+                n_rows if one_each else batch_size,
+                self.replacement,
+                self.max_iter,
+                self.max_updates,
+            )
+        )
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        arguments = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**arguments)
+        if hasattr(self, "_skl_callbacks"):
+            progress.watchers.append(CallbackTasks(context, fitted_attributes, **arguments))
+        return partial(context.call_on_fit_task_end, **arguments)
+
+    def _count_classes(self, y, classes, sample_weight, state, one_pass):
+        """Return the weight of each class: of all chunks so far, if y is a chunk."""
+        if y.ndim == 2:
+            return None
+        counts = count_classes(y, classes, sample_weight)
+        if one_pass:
+            return counts + state.get("class_counts", 0)
+        if np.count_nonzero(counts) < 2:
+            raise ValueError(
+                f"y has only 1 class of a weight above zero, {classes[counts > 0][0]}: there is "
+                f"nothing to tell apart. Give the classifier rows of at least 2."
+            )
+        return counts
 
     def _check_state(self):
         """Return what the last call left to go on from; refuse if the network changed."""
@@ -252,7 +278,9 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         return batch_size if self.replacement else min(batch_size, n_rows)
 
     def _make_optimizer(self, parameters, state):
-        """Make the optimizer, with the memory of the last call if there is one."""
+        """Make the optimizer, with the memory of the last call if there is one; and its rate."""
+        if self.solver == "lbfgs":
+            return None, None
         learning_rate = self.learning_rate
         if learning_rate == "auto":
             learning_rate = AUTO_LEARNING_RATE[self.solver]

@@ -41,13 +41,12 @@ def encode(y, classes, dtype):
     Returns
     -------
     targets : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-    output : {"softmax", "logistic"}
-    n_outputs : int
+        Class numbers for a softmax, or 0 and 1 for logistic outputs.
     """
     if y.ndim == 2:
         if y.shape[1] != len(classes):
             raise ValueError(f"y has {y.shape[1]} label columns, but there are {len(classes)}.")
-        return y, "logistic", len(classes)
+        return y
     unseen = np.setdiff1d(y, classes)
     if len(unseen):
         raise ValueError(
@@ -56,8 +55,8 @@ def encode(y, classes, dtype):
         )
     codes = np.searchsorted(classes, y)
     if len(classes) == 2:
-        return codes[:, np.newaxis].astype(dtype), "logistic", 1
-    return codes, "softmax", len(classes)
+        return codes[:, np.newaxis].astype(dtype)
+    return codes
 
 
 def decode(scores, classes, output):
