@@ -277,8 +277,12 @@ def test_an_interrupt_leaves_the_last_finished_epoch(solver, monkeypatch):
     limit = calls_before[0] + 1 if solver != "lbfgs" else calls_before[0]
     calls_before[0] = 0
     model = TwoLayerClassifier(max_iter=50, warm_start=True, **options)
+    watcher = Watcher()
     with pytest.warns(UserWarning, match="Training interrupted by user.* after epoch 4"):
-        model.fit(X, y)
+        model.set_callbacks(watcher).fit(X, y)
+    hooks = [event[0] for event in watcher.events]
+    assert hooks.count("begin") == hooks.count("end") == 1 + 5  # the broken epoch is closed too
+    assert watcher.events[-1] == "teardown"
     assert model.n_iter_ == 4
     assert_array_equal(model.coefs_[0], whole.coefs_[0])
     assert model.batch_loss_curve_ == whole.batch_loss_curve_

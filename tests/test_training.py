@@ -28,11 +28,11 @@ def test_gather_casts_the_chosen_rows(layout):
         "uint8": X.astype(np.uint8),
         "int64": X.astype(np.int64),
     }[layout]
-    rows = np.array([3, 0, 3])
-    out = np.full((4, 6), np.nan)
+    rows = np.array([3, 0, 7, 3])
+    out = np.full((5, 6), np.nan)
     assert_array_equal(gather(source, rows, out), X[rows])
-    assert_array_equal(out[:3], X[rows])  # in the buffer it was given
-    assert np.isnan(out[3:]).all()
+    assert_array_equal(out[:4], X[rows])  # in the buffer it was given
+    assert np.isnan(out[4:]).all()
 
 
 def test_shuffled_epochs_hold_every_row_once():
