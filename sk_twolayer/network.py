@@ -26,6 +26,10 @@ from scipy.sparse import issparse
 # memory stays bounded however many rows or features there are.
 CHUNK_BYTES = 2**23
 
+# What passes over all parameters works on blocks of so many, which stay in the processor's
+# cache from one operation to the next.
+BLOCK_SIZE = 2**15
+
 
 def relu(z):
     """Replace z by max(0, z)."""
@@ -119,6 +123,12 @@ def unpack(vector, n_features, hidden_size, n_outputs):
     ends = np.cumsum([n_features * hidden_size, hidden_size * n_outputs, hidden_size])
     W1, W2, b1, b2 = np.split(vector, ends)
     return W1.reshape(n_features, hidden_size), W2.reshape(hidden_size, n_outputs), b1, b2
+
+
+def blocks(*vectors):
+    """Cut vectors of one length into views of at most BLOCK_SIZE entries, side by side."""
+    for start in range(0, len(vectors[0]), BLOCK_SIZE):
+        yield [vector[start : start + BLOCK_SIZE] for vector in vectors]
 
 
 def initialize(W1, W2, b1, b2, init, rng):
@@ -322,7 +332,7 @@ class TwoLayerNetwork:
         n_weights = self.W1.size + self.W2.size
         self._weights = self.parameters[:n_weights]
         self._weight_gradient = self.gradient[:n_weights]
-        self._penalty_gradient = np.empty_like(self._weights)
+        self._scratch = np.empty(min(n_weights, BLOCK_SIZE), dtype)
 
         self._a1 = np.empty((batch_size, hidden_size), dtype)
         self._da1 = np.empty((batch_size, hidden_size), dtype)
@@ -395,6 +405,6 @@ class TwoLayerNetwork:
         # The penalty.
         if self.alpha:
             loss += self.penalty()
-            np.multiply(self._weights, self.alpha, out=self._penalty_gradient)
-            self._weight_gradient += self._penalty_gradient
+            for weights, gradient in blocks(self._weights, self._weight_gradient):
+                gradient += np.multiply(weights, self.alpha, out=self._scratch[: len(weights)])
         return float(loss), float(accuracy)

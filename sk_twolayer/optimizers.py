@@ -11,6 +11,8 @@ from math import sqrt
 
 import numpy as np
 
+from sk_twolayer.network import blocks
+
 
 class Optimizer:
     """What the optimizers share: a memory that an interrupted training goes on with."""
@@ -74,16 +76,18 @@ class SGD(Optimizer):
 
     def update(self, gradient):
         """Move the parameters one step; the gradient is overwritten."""
-        step = gradient
-        step *= self.learning_rate
-        self.velocity *= self.momentum
-        self.velocity -= step
-        if self.nesterov:
-            self.parameters -= step
-            np.multiply(self.velocity, self.momentum, out=step)
-            self.parameters += step
-        else:
-            self.parameters += self.velocity
+        for parameters, velocity, step in blocks(self.parameters, self.velocity, gradient):
+            step *= self.learning_rate
+            if not self.momentum:
+                parameters -= step
+                continue
+            velocity *= self.momentum
+            velocity -= step
+            if self.nesterov:
+                parameters -= step
+                parameters += np.multiply(velocity, self.momentum, out=step)
+            else:
+                parameters += velocity
 
 
 class Adam(Optimizer):
@@ -137,17 +141,18 @@ class Adam(Optimizer):
         t, beta_1, beta_2 = self.n_updates, self.beta_1, self.beta_2
         rate = self.learning_rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)
 
-        scratch = gradient
-        scratch *= 1 - beta_1
-        self.mean *= beta_1
-        self.mean += scratch
-        scratch *= scratch
-        scratch *= (1 - beta_2) / (1 - beta_1) ** 2
-        self.mean_square *= beta_2
-        self.mean_square += scratch
+        vectors = self.parameters, self.mean, self.mean_square, gradient
+        for parameters, mean, mean_square, scratch in blocks(*vectors):
+            scratch *= 1 - beta_1
+            mean *= beta_1
+            mean += scratch
+            scratch *= scratch
+            scratch *= (1 - beta_2) / (1 - beta_1) ** 2
+            mean_square *= beta_2
+            mean_square += scratch
 
-        np.sqrt(self.mean_square, out=scratch)
-        scratch += self.epsilon
-        np.divide(self.mean, scratch, out=scratch)
-        scratch *= rate
-        self.parameters -= scratch
+            np.sqrt(mean_square, out=scratch)
+            scratch += self.epsilon
+            np.divide(mean, scratch, out=scratch)
+            scratch *= rate
+            parameters -= scratch

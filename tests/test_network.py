@@ -51,7 +51,9 @@ def test_toy_loss_is_the_published_one(toy):
     assert abs(loss - 1.30378789133) < 1e-11  # as far as the published digits go
 
 
-def test_toy_gradients_agree_with_central_differences(toy):
+@pytest.mark.parametrize("block_size", [2**15, 7])
+def test_toy_gradients_agree_with_central_differences(block_size, monkeypatch, toy):
+    monkeypatch.setattr(network, "BLOCK_SIZE", block_size)
     toy, X, y = toy
     toy.loss_and_gradients(X, y)
     analytic = toy.gradient.copy()

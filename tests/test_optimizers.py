@@ -5,7 +5,14 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from sk_twolayer import network
 from sk_twolayer.optimizers import SGD, Adam
+
+
+@pytest.fixture(autouse=True, params=[2**15, 3])
+def block_size(request, monkeypatch):
+    """Whether the parameters fit into one block or not changes nothing."""
+    monkeypatch.setattr(network, "BLOCK_SIZE", request.param)
 
 
 @pytest.mark.parametrize("momentum", [0, 0.9])
