@@ -181,7 +181,7 @@ def evaluate(network, data):
             network.b2,
             network.activation,
         )
-        losses, correct = network.output_loss(scores, data.y[rows])
+        losses, correct = network.output_loss(scores.T, data.y[rows])
         weights = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
         total_loss += float(weights @ losses)
         total_correct += float(weights @ correct)
