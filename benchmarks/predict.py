@@ -1,0 +1,88 @@
+"""What serving a model costs: one row, many rows, the pickle, the import.
+
+The same digits, float32, default settings, 100 hidden units on both sides. Latencies are
+medians over repeats in which the contenders take turns, on one thread; an import is timed
+in fresh processes, after scikit-learn's own network has been imported.
+"""
+
+import argparse
+import pickle
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
+
+from sk_twolayer import TwoLayerClassifier
+
+
+def main(repeats):
+    warnings.simplefilter("ignore")
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(np.float32)
+    many = np.resize(X, (10_000, X.shape[1]))
+    ours, peer = (model(random_state=0).fit(X, y) for model in (TwoLayerClassifier, MLPClassifier))
+    print(f"{'':34} {'ours':>10} {'MLPClassifier':>14} {'ratio':>6}")
+    with threadpool_limits(1):
+        one = compare("predict one row, microseconds", ours, peer, X[:1], 300, repeats, 1e6)
+        compare("predict 10,000 rows, ms", ours, peer, many, 10, repeats, 1e3)
+
+    parameters = sum(array.nbytes for array in ours.coefs_ + ours.intercepts_)
+    sizes = [len(pickle.dumps(model)) for model in (ours, peer)]
+    print(f"{'pickle, bytes':34} {sizes[0]:10d} {sizes[1]:14d} {sizes[0] / sizes[1]:6.2f}")
+    print(
+        f"    of which parameters {parameters}, history of {ours.n_updates_} updates and the rest "
+        f"{sizes[0] - parameters}"
+    )
+    milliseconds, imports_matplotlib = import_time(repeats)
+    print(f"{'import beyond scikit-learn, ms':34} {milliseconds:10.1f}")
+
+    def verdict(met):
+        return "met" if met else "NOT met"
+
+    print("\ntargets")
+    print(f"one row: {one:.2f} of MLPClassifier's, 0.5 asked: {verdict(one <= 0.5)}")
+    beyond = sizes[0] - parameters
+    print(f"pickle: {beyond} bytes beyond the parameters, 4096 asked: {verdict(beyond <= 4096)}")
+    print(f"import: {milliseconds:.1f} ms, 20 asked: {verdict(milliseconds <= 20)}")
+    print(f"matplotlib imported: {imports_matplotlib}: {verdict(not imports_matplotlib)}")
+
+
+def compare(what, ours, peer, X, calls, repeats, unit):
+    """Time `predict` of both in turn; print the medians and return their ratio."""
+    times = [[], []]
+    for _ in range(repeats):
+        for model, of_model in zip((ours, peer), times, strict=True):
+            start = time.perf_counter()
+            for _ in range(calls):
+                model.predict(X)
+            of_model.append(unit * (time.perf_counter() - start) / calls)
+    medians = np.median(times, axis=1)
+    ratio = medians[0] / medians[1]
+    print(f"{what:34} {medians[0]:10.1f} {medians[1]:14.1f} {ratio:6.2f}")
+    return ratio
+
+
+def import_time(repeats):
+    """Return the median time of the import, in ms, and whether it imports matplotlib."""
+    script = (
+        "import sys, time, sklearn.neural_network\n"
+        "start = time.perf_counter(); import sk_twolayer\n"
+        "print(1000 * (time.perf_counter() - start), 'matplotlib' in sys.modules)"
+    )
+    said = [
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        for _ in range(repeats)
+    ]
+    words = [done.stdout.split() for done in said]
+    return np.median([float(milliseconds) for milliseconds, _ in words]), words[0][1] == "True"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=9)
+    main(parser.parse_args().repeats)
