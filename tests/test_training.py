@@ -28,7 +28,7 @@ def test_gather_casts_the_chosen_rows(layout):
         "uint8": X.astype(np.uint8),
         "int64": X.astype(np.int64),
     }[layout]
-    rows = np.array([3, 0, 7, 3])
+    rows = np.array([3, 0, 3, 7])
     out = np.full((5, 6), np.nan)
     assert_array_equal(gather(source, rows, out), X[rows])
     assert_array_equal(out[:4], X[rows])  # in the buffer it was given
