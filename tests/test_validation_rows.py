@@ -1,5 +1,7 @@
 """Rows held out or handed in: the best weights kept, routed through pipelines."""
 
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -10,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sk_twolayer import TwoLayerClassifier
+from sk_twolayer import TwoLayerClassifier, base
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -46,15 +48,28 @@ def test_the_best_weights_are_kept(rows):
     assert model.score(X_val, y_val) == model.best_validation_score_ == max(scores)
 
 
-def test_held_out_rows_are_stratified_and_not_trained_on(rows):
+@pytest.fixture
+def splits(monkeypatch):
+    """Rows trained on and rows held out, of every training from here on."""
+    splits = []
+    original = base.train
+
+    def spy(network, optimizer, data, progress, *args, **kwargs):
+        splits.append((data.rows, progress.validation.rows))
+        return original(network, optimizer, data, progress, *args, **kwargs)
+
+    monkeypatch.setattr(base, "train", spy)
+    return splits
+
+
+def test_held_out_rows_are_stratified_and_not_trained_on(rows, splits):
     X, _, y, _ = rows
-    model = TwoLayerClassifier(
-        early_stopping=True, validation_fraction=0.2, batch_size=1000, max_iter=2, random_state=0
-    ).fit(X, y)
-    # One epoch of one batch: the accuracy is a multiple of 1 / (rows trained on).
-    n = len(y) - int(np.ceil(0.2 * len(y)))
-    assert_allclose(np.array(model.train_scores_) * n % 1 % 0.999999, 0, atol=1e-5)
-    assert_allclose(np.array(model.validation_scores_) * (len(y) - n) % 1 % 0.999999, 0, atol=1e-5)
+    options = {"early_stopping": True, "validation_fraction": 0.2, "max_iter": 2}
+    TwoLayerClassifier(random_state=0, **options).fit(X, y)
+    ((trained, held_out),) = splits
+    assert_array_equal(np.sort(np.concatenate([trained, held_out])), np.arange(len(y)))
+    assert len(held_out) == np.ceil(0.2 * len(y))
+    assert_allclose(np.bincount(y[held_out]), 0.2 * np.bincount(y), atol=1)
 
 
 def test_zero_weights_are_neither_trained_on_nor_held_out(rows):
@@ -67,19 +82,15 @@ def test_zero_weights_are_neither_trained_on_nor_held_out(rows):
     assert weighted.validation_scores_ == left_out.validation_scores_
 
 
-def test_a_warm_start_holds_out_the_same_rows(rows):
+def test_a_warm_start_holds_out_the_same_rows(rows, splits):
     X, _, y, _ = rows
-    options = {"early_stopping": True, "random_state": 0, "n_iter_no_change": None}
-    whole = TwoLayerClassifier(max_iter=4, **options).fit(X, y)
-    parts = TwoLayerClassifier(max_iter=2, warm_start=True, **options).fit(X, y)
-    if parts.validation_scores_[-1] == parts.best_validation_score_:  # nothing was put back
-        assert_allclose(parts.fit(X, y).validation_scores_, whole.validation_scores_)
-    assert parts._training_state["split_seed"] == whole_split_seed(options, X, y)
-
-
-def whole_split_seed(options, X, y):
-    model = TwoLayerClassifier(max_iter=1, warm_start=True, **options).fit(X, y)
-    return model.fit(X, y)._training_state["split_seed"]
+    model = TwoLayerClassifier(early_stopping=True, max_iter=2, warm_start=True, random_state=0)
+    pickle.loads(pickle.dumps(model.fit(X, y))).fit(X, y)
+    TwoLayerClassifier(early_stopping=True, max_iter=2, random_state=1).fit(X, y)
+    (first, held_out), (second, held_out_again), (_, others) = splits
+    assert_array_equal(first, second)
+    assert_array_equal(held_out, held_out_again)
+    assert not np.array_equal(held_out, others)
 
 
 def test_dropout_is_reproducible_and_off_in_validation(rows):
