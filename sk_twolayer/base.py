@@ -18,22 +18,41 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
+from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sk_twolayer.callbacks import CallbackTasks, PrintedLines
 from sk_twolayer.lbfgs import train_lbfgs
-from sk_twolayer.network import TwoLayerNetwork, initialize, unpack
+from sk_twolayer.network import TwoLayerNetwork, initialize, row_chunks, unpack
 from sk_twolayer.optimizers import SGD, Adam
 from sk_twolayer.targets import check_labels, count_classes, encode, weigh_rows
 from sk_twolayer.training import Data, History, Progress, most_epochs, train
-
-AUTO_LEARNING_RATE = {"sgd": 0.05, "adam": 0.02}
 
 
 def computing_dtype(X):
     """Return float32 where it holds every value of X exactly by its dtype, else float64."""
     narrow = X.dtype == np.float32 or (X.dtype.kind in "iub" and X.dtype.itemsize <= 2)
     return np.dtype(np.float32 if narrow else np.float64)
+
+
+def auto_learning_rate(solver, data):
+    """Return the learning rate that "auto" stands for.
+
+    The gradient of "sgd" grows with the square of the inputs, so that long rows need small
+    steps: its rate is 0.1, but at most 30 over the mean squared length of the rows. "adam"
+    divides the scale of its gradients out. Benchmarks chose the numbers.
+    """
+    if solver == "adam":
+        return 0.02
+    evenly_spaced = np.linspace(0, len(data.rows) - 1, min(len(data.rows), 1000)).astype(int)
+    sample = data.rows[evenly_spaced]
+    lengths = np.empty(len(sample))
+    for rows in row_chunks(len(sample), data.X.shape[1] * 8):
+        X = data.X[sample[rows]].astype(np.float64, copy=False)
+        lengths[rows] = row_norms(X, squared=True)
+    weights = None if data.sample_weight is None else data.sample_weight[sample]
+    mean_length = np.average(lengths, weights=weights)
+    return float(min(0.1, 30 / max(mean_length, 1)))
 
 
 def in_main_process():
@@ -115,7 +134,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             if init == "auto":
                 init = "he" if self.activation == "relu" else "glorot"
             initialize(network.W1, network.W2, network.b1, network.b2, init, rng)
-        optimizer, learning_rate = self._make_optimizer(network.parameters, state)
+        optimizer, learning_rate = self._make_optimizer(network.parameters, data, state)
 
         def fitted_attributes(parameters, copy=True):
             """Make what an estimator needs to predict."""
@@ -155,6 +174,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         if (one_pass or self.warm_start) and completed:
             self._training_state = {
                 "solver": self.solver,
+                "learning_rate": self.learning_rate,
                 "optimizer": optimizer and optimizer.remember(),
                 "random_numbers": rng.get_state(),
                 "class_counts": class_counts,
@@ -277,35 +297,40 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             batch_size = min(max(n_rows // 10, 32), 200)
         return batch_size if self.replacement else min(batch_size, n_rows)
 
-    def _make_optimizer(self, parameters, state):
+    def _make_optimizer(self, parameters, data, state):
         """Make the optimizer, with the memory of the last call if there is one; and its rate."""
         if self.solver == "lbfgs":
             return None, None
-        learning_rate = self.learning_rate
-        if learning_rate == "auto":
-            learning_rate = AUTO_LEARNING_RATE[self.solver]
+        goes_on = state.get("solver") == self.solver
+        same_rate = goes_on and state["learning_rate"] == self.learning_rate
+        if same_rate:
+            learning_rate = self.learning_rate_
+        elif self.learning_rate == "auto":
+            learning_rate = auto_learning_rate(self.solver, data)
+        else:
+            learning_rate = self.learning_rate
         if self.solver == "sgd":
             optimizer = SGD(parameters, learning_rate, self.momentum, self.nesterov)
         else:
             optimizer = Adam(parameters, learning_rate, self.beta_1, self.beta_2, self.epsilon)
-        if state.get("solver") == self.solver:
+        if goes_on:
             # A rate that has decayed goes on, unless the user has chosen another one.
-            unchanged = learning_rate == self.learning_rate_
-            optimizer.recall(state["optimizer"], with_learning_rate=unchanged)
+            optimizer.recall(state["optimizer"], with_learning_rate=same_rate)
         return optimizer, learning_rate
 
     def _history(self):
         return History(
-            list(self.batch_loss_curve_),
+            list(self.batch_loss_curve_ or []),
             list(self.loss_curve_),
             list(self.train_scores_),
             list(self.validation_loss_curve_ or []),
             list(self.validation_scores_ or []),
+            self.n_updates_ - len(self.batch_loss_curve_ or []),
         )
 
     def _publish_history(self, history, watches_validation):
         self.batch_loss_curve_ = history.batch_losses
-        self.n_updates_ = len(history.batch_losses)
+        self.n_updates_ = history.n_updates
         self.loss_curve_ = history.losses
         self.loss_ = history.losses[-1]
         self.train_scores_ = history.train_scores

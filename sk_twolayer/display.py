@@ -111,8 +111,8 @@ class LossCurveDisplay:
 
     Parameters
     ----------
-    batch_loss_curve : array-like of shape (n_updates,)
-        Loss of each update.
+    batch_loss_curve : array-like of shape (n_updates,) or None
+        Loss of each update. None, as pickles have it, draws the losses of the epochs alone.
     loss_curve, train_scores : array-like of shape (n_epochs,)
         Mean loss and training accuracy of each epoch.
     validation_scores : array-like of shape (n_epochs,), default=None
@@ -126,8 +126,8 @@ class LossCurveDisplay:
         The axes of the loss and of the accuracy.
     bounding_ax_ : matplotlib Axes or None
         The axes in whose place the two were laid, if it was one.
-    batch_line_, smoothed_line_ : matplotlib Line2D
-        Loss of each update, and its moving average.
+    batch_line_, smoothed_line_ : matplotlib Line2D or None
+        Loss of each update, and its moving average; None without a `batch_loss_curve`.
     epoch_steps_ : matplotlib StepPatch
         Mean loss of each epoch, level over the updates of the epoch.
     train_line_, validation_line_ : matplotlib Line2D
@@ -178,7 +178,7 @@ class LossCurveDisplay:
             If the network is not fitted.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        _, network = find_network(estimator, "batch_loss_curve_")
+        _, network = find_network(estimator, "loss_curve_")
         display = cls(
             batch_loss_curve=network.batch_loss_curve_,
             loss_curve=network.loss_curve_,
@@ -245,10 +245,13 @@ class LossCurveDisplay:
         def draw(ax, x, y, style, kwargs):
             return ax.plot(x, y, **{**style, **normalize_kwargs(kwargs, Line2D)})[0]
 
-        n_updates, n_epochs = len(self.batch_loss_curve), len(self.loss_curve)
-        updates, epochs = np.arange(1, n_updates + 1), np.arange(1, n_epochs + 1)
+        n_epochs = len(self.loss_curve)
+        epochs = np.arange(1, n_epochs + 1)
+        losses = self.loss_curve if self.batch_loss_curve is None else self.batch_loss_curve
+        n_updates = len(losses)
+        updates = np.arange(1, n_updates + 1)
         window = max(n_updates // 20, 1) if window is None else window
-        smoothed = moving_average(self.batch_loss_curve, window)
+        smoothed = moving_average(losses, window)
         # The history does not say how many updates an epoch held. All hold the same number,
         # except the last one if max_updates cut it short, and the chunks of a stream; their
         # epochs are spread evenly over the updates.
@@ -258,8 +261,10 @@ class LossCurveDisplay:
         batch_style = BATCH_STYLE | ({"marker": "."} if n_updates <= 30 else {})
         marks = {"marker": "o", "markersize": 4} if n_epochs <= 30 else {}
 
-        self.batch_line_ = draw(loss_ax, updates, self.batch_loss_curve, batch_style, batch_kw)
-        self.smoothed_line_ = draw(loss_ax, updates, smoothed, SMOOTHED_STYLE, smoothed_kw)
+        self.batch_line_ = self.smoothed_line_ = None
+        if self.batch_loss_curve is not None:
+            self.batch_line_ = draw(loss_ax, updates, losses, batch_style, batch_kw)
+            self.smoothed_line_ = draw(loss_ax, updates, smoothed, SMOOTHED_STYLE, smoothed_kw)
         self.epoch_steps_ = loss_ax.stairs(
             self.loss_curve, epoch_edges, baseline=None, **epoch_style
         )
@@ -269,12 +274,13 @@ class LossCurveDisplay:
             style = VALIDATION_STYLE | marks
             self.validation_line_ = draw(score_ax, epochs, self.validation_scores, style, score_kw)
 
-        if np.min(self.batch_loss_curve) > 0 and smoothed.max() > 20 * smoothed.min():
+        if np.min(losses) > 0 and smoothed.max() > 20 * smoothed.min():
             loss_ax.set_yscale("log")
             loss_ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             loss_ax.yaxis.set_major_formatter("{x:g}")
             loss_ax.yaxis.set_minor_formatter(NullFormatter())
-        loss_ax.set(xlabel="update", ylabel="loss")
+        xlabel = "epoch" if self.batch_loss_curve is None else "update"
+        loss_ax.set(xlabel=xlabel, ylabel="loss")
         score_ax.set(xlabel="epoch", ylabel="accuracy")
         for axes in self.axes_:
             whole = MaxNLocator("auto", steps=(1, 2, 5, 10), integer=True, min_n_ticks=1)

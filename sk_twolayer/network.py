@@ -32,8 +32,8 @@ BLOCK_SIZE = 2**15
 
 
 def relu(z):
-    """Replace z by max(0, z)."""
-    np.maximum(z, 0, out=z)
+    """Replace z by max(0, z), with a row of zeros: NumPy is half as fast against a scalar."""
+    np.maximum(z, np.zeros(z.shape[1], z.dtype), out=z)
 
 
 def relu_backward(a, da):
@@ -233,15 +233,15 @@ def softmax_loss(scores, y):
     losses : ndarray of shape (N,)
         ``-log p[y_i, i]`` of each row.
     correct : ndarray of bool of shape (N,)
-        Whether the largest score was that of the true class.
+        Whether no score was larger than that of the true class.
     """
     true = y, np.arange(len(y))
-    correct = scores.argmax(axis=0) == y
     scores -= scores.max(axis=0)  # exp never overflows
-    losses = -scores[true]
+    true_scores = scores[true]
+    correct = true_scores == 0
     np.exp(scores, out=scores)
     total = scores.sum(axis=0)
-    losses += np.log(total)
+    losses = np.log(total) - true_scores
     scores /= total
     scores[true] -= 1
     return losses, correct
@@ -409,7 +409,9 @@ class TwoLayerNetwork:
 
         # The penalty.
         if self.alpha:
-            loss += self.penalty()
+            squares = 0.0
             for weights, gradient in blocks(self._weights, self._weight_gradient):
+                squares += float(np.dot(weights, weights))
                 gradient += np.multiply(weights, self.alpha, out=self._scratch[: len(weights)])
+            loss += 0.5 * self.alpha * squares
         return float(loss), float(accuracy)

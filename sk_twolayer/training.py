@@ -54,6 +54,8 @@ class History:
         Mean accuracy of the batches of each epoch, measured as they were trained on.
     validation_losses, validation_scores : list of float
         Loss, with the penalty, and accuracy on the validation rows after each epoch.
+    n_forgotten : int
+        Updates before the first of `batch_losses`, whose losses a pickle has left out.
     """
 
     batch_losses: list = field(default_factory=list)
@@ -61,6 +63,12 @@ class History:
     train_scores: list = field(default_factory=list)
     validation_losses: list = field(default_factory=list)
     validation_scores: list = field(default_factory=list)
+    n_forgotten: int = 0
+
+    @property
+    def n_updates(self):
+        """Updates so far."""
+        return self.n_forgotten + len(self.batch_losses)
 
 
 class Progress:
@@ -161,7 +169,7 @@ class Progress:
             rate = f", with learning_rate={learning_rate:g}"
             advice = f"a smaller learning_rate (say, {learning_rate / 10:g}), or "
         return ValueError(
-            f"{what} at update {len(self.history.batch_losses) + 1}{rate}: training diverged and "
+            f"{what} at update {self.history.n_updates + 1}{rate}: training diverged and "
             f"was stopped. Try {advice}inputs of a smaller scale, for example with "
             f"StandardScaler in a pipeline before the classifier."
         )

@@ -6,7 +6,8 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_iris, make_classification
+from scipy.sparse import csr_matrix
+from sklearn.datasets import load_iris, load_wine, make_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sk_twolayer import TwoLayerClassifier
@@ -361,8 +362,52 @@ def test_a_random_state_instance_is_consumed(data):
 
 def test_a_pickle_is_little_larger_than_the_parameters(data):
     X, y = data
-    model = TwoLayerClassifier(hidden_size=2000, max_iter=2, random_state=0).fit(X, y)
+    model = TwoLayerClassifier(batch_size=5, max_iter=50, n_iter_no_change=None).fit(X, y)
+    assert len(model.batch_loss_curve_) == 50 * 24
     assert len(pickle.dumps(model)) < parameters(model).nbytes + 4096
+
+
+def test_a_pickle_counts_the_updates_whose_losses_it_leaves_out(data):
+    X, y = data
+    model = TwoLayerClassifier(batch_size=40, max_iter=2, random_state=0).fit(X, y)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert loaded.batch_loss_curve_ is None
+    assert loaded.n_updates_ == 6
+    loaded.partial_fit(X[:80], y[:80])
+    model.partial_fit(X[:80], y[:80])
+    assert loaded.batch_loss_curve_ == model.batch_loss_curve_[6:]
+    assert loaded.n_updates_ == model.n_updates_ == 8
+    # From here on the fit can be gone on with, and pickles hold everything.
+    assert pickle.loads(pickle.dumps(model)).batch_loss_curve_ == model.batch_loss_curve_
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_the_automatic_learning_rate_follows_the_length_of_the_rows(data, as_sparse):
+    X, y = data
+    X = X / np.sqrt(np.mean((X**2).sum(axis=1)))  # of mean squared length 1
+    for scale, rate in [(1, 0.1), (10, 0.1), (100, 30 / 100**2)]:
+        scaled = csr_matrix(scale * X) if as_sparse else scale * X
+        model = TwoLayerClassifier(random_state=0, max_iter=1).fit(scaled, y)
+        assert_allclose(model.learning_rate_, rate)
+    # The first chunk of a stream decides.
+    model = TwoLayerClassifier(random_state=0).partial_fit(100 * X, y, classes=[0, 1, 2])
+    assert_allclose(model.partial_fit(X, y).learning_rate_, 30 / 100**2)
+    # A weight counts like a repetition.
+    weights = np.repeat([1, 2], len(X) // 2)
+    weighted = TwoLayerClassifier(random_state=0, max_iter=1).fit(1e4 * X**2, y, weights)
+    repeated = np.repeat(X, weights, axis=0), np.repeat(y, weights)
+    repeated = TwoLayerClassifier(random_state=0, max_iter=1).fit(
+        1e4 * repeated[0] ** 2, repeated[1]
+    )
+    assert_allclose(weighted.learning_rate_, repeated.learning_rate_)
+
+
+def test_features_that_are_not_scaled_do_not_diverge():
+    X, y = load_wine(return_X_y=True)
+    model = TwoLayerClassifier(activation="identity", random_state=0).fit(X, y)
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    with pytest.raises(ValueError, match="diverged"):
+        model.set_params(learning_rate=0.1).fit(X, y)
 
 
 # History and stopping.

@@ -1,5 +1,6 @@
 """The displays: that they find the network, draw its numbers and leave pyplot alone."""
 
+import pickle
 import subprocess
 import sys
 import warnings
@@ -177,6 +178,14 @@ def test_loss_draws_the_history(fitted):
     assert (score_ax.get_xlabel(), score_ax.get_ylabel()) == ("epoch", "accuracy")
     labels = [text.get_text() for text in loss_ax.get_legend().get_texts()]
     assert labels == ["update", "update, smoothed", "epoch mean"]
+
+
+def test_loss_of_a_pickled_network_is_drawn_by_epoch(fitted):
+    display = LossCurveDisplay.from_estimator(pickle.loads(pickle.dumps(fitted)))
+    assert display.batch_line_ is None
+    assert_array_equal(display.epoch_steps_.get_data().values, fitted.loss_curve_)
+    assert_array_equal(display.epoch_steps_.get_data().edges, np.arange(N_EPOCHS + 1))
+    assert display.axes_[0].get_xlabel() == "epoch"
 
 
 @pytest.mark.parametrize("validation_scores", [None, [0.1, 0.2, 0.3, 0.4, 0.5, 0.5]])

@@ -31,7 +31,7 @@ def test_fitted_estimators(n_classes, dtype, activation):
     X, y = load_iris(return_X_y=True)
     X, y = X[y < n_classes].astype(dtype), np.array(["a", "b", "c"])[y[y < n_classes]]
     model = TwoLayerClassifier(
-        hidden_size=8, activation=activation, alpha=0.1, max_updates=20, random_state=0
+        8, activation=activation, alpha=0.1, learning_rate=0.05, max_updates=20, random_state=0
     ).fit(X, y)
     w = np.random.RandomState(0).uniform(0.5, 2, len(X))
     assert max(gradient_check(model, X, y).values()) < 1e-6

@@ -39,8 +39,7 @@ SETTINGS = [
     ),
     TwoLayerClassifier(init=0.1),
     TwoLayerClassifier(init="glorot", nesterov=False),
-    # A check fits the same model again and wants the same predictions: the rate must be spent.
-    TwoLayerClassifier(warm_start=True, learning_rate_decay=0.9),
+    TwoLayerClassifier(warm_start=True),
     TwoLayerClassifier(class_weight="balanced"),
     TwoLayerClassifier(n_iter_no_change=None),
     TwoLayerClassifier(batch_size=32),
