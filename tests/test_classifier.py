@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
-from sklearn.datasets import load_iris, load_wine, make_classification
+from sklearn.datasets import load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sk_twolayer import TwoLayerClassifier
@@ -402,12 +402,12 @@ def test_the_automatic_learning_rate_follows_the_length_of_the_rows(data, as_spa
     assert_allclose(weighted.learning_rate_, repeated.learning_rate_)
 
 
-def test_features_that_are_not_scaled_do_not_diverge():
-    X, y = load_wine(return_X_y=True)
-    model = TwoLayerClassifier(activation="identity", random_state=0).fit(X, y)
+def test_features_that_are_not_scaled_do_not_diverge(data):
+    X, y = data
+    model = TwoLayerClassifier(activation="identity", max_iter=20, random_state=0).fit(1e4 * X, y)
     assert model.loss_curve_[-1] < model.loss_curve_[0]
     with pytest.raises(ValueError, match="diverged"):
-        model.set_params(learning_rate=0.1).fit(X, y)
+        model.set_params(learning_rate=0.1).fit(1e4 * X, y)
 
 
 # History and stopping.
