@@ -13,6 +13,7 @@ from multiprocessing import current_process
 from numbers import Integral
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -22,8 +23,16 @@ from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sk_twolayer.callbacks import CallbackTasks, PrintedLines
+from sk_twolayer.lazy import LazyNetwork
 from sk_twolayer.lbfgs import train_lbfgs
-from sk_twolayer.network import TwoLayerNetwork, initialize, row_chunks, unpack
+from sk_twolayer.network import (
+    TwoLayerNetwork,
+    bytes_per_row,
+    initialize,
+    n_parameters,
+    row_chunks,
+    unpack,
+)
 from sk_twolayer.optimizers import SGD, Adam
 from sk_twolayer.targets import check_labels, count_classes, encode, weigh_rows
 from sk_twolayer.training import Data, History, Progress, most_epochs, train
@@ -47,7 +56,7 @@ def auto_learning_rate(solver, data):
     evenly_spaced = np.linspace(0, len(data.rows) - 1, min(len(data.rows), 1000)).astype(int)
     sample = data.rows[evenly_spaced]
     lengths = np.empty(len(sample))
-    for rows in row_chunks(len(sample), data.X.shape[1] * 8):
+    for rows in row_chunks(len(sample), bytes_per_row(data.X, 0, np.float64)):
         X = data.X[sample[rows]].astype(np.float64, copy=False)
         lengths[rows] = row_norms(X, squared=True)
     weights = None if data.sample_weight is None else data.sample_weight[sample]
@@ -62,6 +71,30 @@ def in_main_process():
 
 class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
     """The part of the estimator that trains; it has no parameters of its own."""
+
+    # After `partial_fit` on sparse rows, the network that knows which rows of W1 wait, and
+    # its settings.
+    _lazy_network = None
+
+    @property
+    def coefs_(self):
+        """W1 and W2, of which the rows of W1 are up to date when they are looked at."""
+        if "coefs_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute 'coefs_'")
+        self._catch_up()
+        return vars(self)["coefs_"]
+
+    @coefs_.setter
+    def coefs_(self, coefs):
+        vars(self)["coefs_"] = coefs
+
+    def __getstate__(self):
+        self._catch_up()
+        state = dict(super().__getstate__())
+        state.pop("_lazy_network", None)
+        if state.get("_training_state", {}) is None:  # it will never be gone on with
+            state["batch_loss_curve_"] = None
+        return state
 
     def _validate(self, X, y, sample_weight, reset):
         """Check X, y and sample_weight, and leave the dtype of X as it is."""
@@ -95,7 +128,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
         if state and isinstance(self.random_state, Integral):
             rng.set_state(state["random_numbers"])
-        dtype = self.coefs_[0].dtype if continues else computing_dtype(X)
+        dtype = self.intercepts_[0].dtype if continues else computing_dtype(X)
         # A line search stumbles over the rounding of float32.
         training_dtype = np.dtype(np.float64) if self.solver == "lbfgs" else dtype
 
@@ -117,24 +150,20 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         if targets.ndim == 2:
             output, n_outputs = "logistic", targets.shape[1]
         shape = (X.shape[1], self.hidden_size, n_outputs)
-        batch_size = self._resolve_batch_size(len(data.rows))
-        network = TwoLayerNetwork(
-            *shape,
-            batch_size=batch_size,
-            alpha=self.alpha,
-            activation=self.activation,
-            output=output,
-            dtype=training_dtype,
-        )
+        # Updates on sparse rows touch few rows of W1. Then a chunk is trained in place, as a
+        # copy of all would take longer than the training.
+        lazy = self.solver == "sgd" and issparse(X)
+        in_place = lazy and one_pass
         if continues:
-            arrays = [array.ravel() for array in (*self.coefs_, *self.intercepts_)]
-            np.concatenate(arrays, out=network.parameters)
+            parameters = self._gather_parameters(training_dtype, copy=not in_place)
         else:
-            init = self.init
-            if init == "auto":
-                init = "he" if self.activation == "relu" else "glorot"
-            initialize(network.W1, network.W2, network.b1, network.b2, init, rng)
-        optimizer, learning_rate = self._make_optimizer(network.parameters, data, state)
+            parameters = np.zeros(n_parameters(*shape), training_dtype)
+            initialize(*unpack(parameters, *shape), self._resolve_init(), rng)
+        batch_size = self._resolve_batch_size(len(data.rows))
+        learning_rate, current_rate = self._resolve_learning_rate(data, state)
+        network, optimizer = self._make_network_and_optimizer(
+            shape, output, parameters, batch_size, current_rate, state, lazy, in_place
+        )
 
         def fitted_attributes(parameters, copy=True):
             """Make what an estimator needs to predict."""
@@ -164,7 +193,11 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             )
         completed = self._run(network, optimizer, data, progress, rng, batch_size, one_pass)
 
-        for name, value in fitted_attributes(network.parameters, copy=False).items():
+        if not in_place:
+            self._lazy_network = None
+            if lazy:
+                network.catch_up()
+        for name, value in fitted_attributes(parameters, copy=False).items():
             setattr(self, name, value)
         self.learning_rate_ = learning_rate
         self.n_iter_ = progress.n_epochs
@@ -289,6 +322,11 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             )
         return replace(data, rows=rows), replace(data, rows=rows_val)
 
+    def _resolve_init(self):
+        if self.init == "auto":
+            return "he" if self.activation == "relu" else "glorot"
+        return self.init
+
     def _resolve_batch_size(self, n_rows):
         if self.solver == "lbfgs":
             return min(1000, n_rows)  # only bounds the memory: all batches make one gradient
@@ -297,26 +335,73 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             batch_size = min(max(n_rows // 10, 32), 200)
         return batch_size if self.replacement else min(batch_size, n_rows)
 
-    def _make_optimizer(self, parameters, data, state):
-        """Make the optimizer, with the memory of the last call if there is one; and its rate."""
+    def _resolve_learning_rate(self, data, state):
+        """Return the initial step size, and the one to go on with."""
         if self.solver == "lbfgs":
             return None, None
-        goes_on = state.get("solver") == self.solver
-        same_rate = goes_on and state["learning_rate"] == self.learning_rate
-        if same_rate:
-            learning_rate = self.learning_rate_
-        elif self.learning_rate == "auto":
-            learning_rate = auto_learning_rate(self.solver, data)
-        else:
-            learning_rate = self.learning_rate
+        same = state.get("solver") == self.solver and state["learning_rate"] == self.learning_rate
+        if same:  # one that has decayed goes on, unless the user has chosen another one
+            return self.learning_rate_, state["optimizer"]["learning_rate"]
+        rate = self.learning_rate
+        if rate == "auto":
+            rate = auto_learning_rate(self.solver, data)
+        return rate, rate
+
+    def _make_network_and_optimizer(
+        self, shape, output, parameters, batch_size, learning_rate, state, lazy, in_place
+    ):
+        """Make them around the parameters, with what the solver remembers of the last call."""
+        settings = {
+            "batch_size": batch_size,
+            "alpha": self.alpha,
+            "activation": self.activation,
+            "output": output,
+        }
+        memory = state["optimizer"] if state.get("solver") == self.solver else None
+        if lazy:
+            settings |= {"momentum": self.momentum, "nesterov": self.nesterov}
+            last, last_settings = self._lazy_network or (None, None)
+            if in_place and last_settings == settings:
+                last.learning_rate = learning_rate
+                return last, last
+            self._catch_up()
+            velocity = memory["velocity"] if memory else np.zeros_like(parameters)
+            network = LazyNetwork(
+                *shape,
+                parameters=parameters,
+                velocity=velocity.copy() if memory and not in_place else velocity,
+                learning_rate=learning_rate,
+                **settings,
+            )
+            if in_place:
+                self._lazy_network = network, settings
+            return network, network
+
+        network = TwoLayerNetwork(*shape, parameters=parameters, **settings)
+        optimizer = None
         if self.solver == "sgd":
             optimizer = SGD(parameters, learning_rate, self.momentum, self.nesterov)
-        else:
+        elif self.solver == "adam":
             optimizer = Adam(parameters, learning_rate, self.beta_1, self.beta_2, self.epsilon)
-        if goes_on:
-            # A rate that has decayed goes on, unless the user has chosen another one.
-            optimizer.recall(state["optimizer"], with_learning_rate=same_rate)
-        return optimizer, learning_rate
+        if memory and optimizer:
+            optimizer.recall(memory)
+        return network, optimizer
+
+    def _gather_parameters(self, dtype, copy):
+        """Return the flat vector of the fitted parameters, or a copy."""
+        arrays = [*vars(self)["coefs_"], *vars(self)["intercepts_"]]
+        vector = arrays[0].base
+        if not copy and vector is not None and vector.ndim == 1 and vector.flags.writeable:
+            if all(array.base is vector for array in arrays):
+                return vector
+        self._catch_up()
+        return np.concatenate([array.ravel() for array in arrays], dtype=dtype)
+
+    def _catch_up(self):
+        """Bring the rows of W1 up to date that have waited since the last chunk."""
+        if self._lazy_network is not None:
+            network, _ = self._lazy_network
+            network.catch_up()
 
     def _history(self):
         return History(

@@ -392,7 +392,7 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
                 f"dropout={self.dropout} makes the loss a random number, which the line search "
                 f"of solver='lbfgs' cannot follow. Use 'sgd' or 'adam', or dropout=0."
             )
-        continues = self.warm_start and hasattr(self, "coefs_")
+        continues = self.warm_start and hasattr(self, "classes_")
         X, y, sample_weight = self._validate(X, y, sample_weight, reset=not continues)
         classes = find_classes(y)
         if continues and not np.array_equal(classes, self.classes_):
@@ -452,7 +452,7 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         >>> model.score(X, y) > 0.9
         True
         """
-        continues = hasattr(self, "coefs_")
+        continues = hasattr(self, "classes_")
         X, y, sample_weight = self._validate(X, y, sample_weight, reset=not continues)
         if classes is None and not continues:
             raise ValueError(
@@ -537,12 +537,6 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         """
         return decode(self._scores(X), self.classes_, self.out_activation_)
 
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        if state.get("_training_state", {}) is None:  # it will never be gone on with
-            state["batch_loss_curve_"] = None
-        return state
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -550,11 +544,14 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         return tags
 
     def _scores(self, X):
-        check_is_fitted(self, "coefs_")
+        check_is_fitted(self, "classes_")
         if isinstance(X, np.ndarray) and not hasattr(self, "feature_names_in_"):
             # No names to compare, a search for which takes a third of the time of one row.
             X = check_array(X, accept_sparse="csr", estimator=self, input_name="X")
             _check_n_features(self, X, reset=False)
         else:
             X = validate_data(self, X, reset=False, accept_sparse="csr")
+        if self._lazy_network is not None:
+            network, _ = self._lazy_network
+            return network.scores(X)
         return compute_scores(X, *self.coefs_, *self.intercepts_, self.activation)

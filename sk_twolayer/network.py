@@ -166,8 +166,16 @@ def initialize(W1, W2, b1, b2, init, rng):
 
 def row_chunks(n_rows, bytes_per_row):
     """Slices that cover n_rows rows in pieces of at most CHUNK_BYTES."""
-    size = max(1, CHUNK_BYTES // bytes_per_row)
+    size = max(1, CHUNK_BYTES // max(bytes_per_row, 1))
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+
+
+def bytes_per_row(X, hidden_size, dtype):
+    """Bytes that a row of X takes on its way to the scores, cast to dtype."""
+    entries = X.shape[1]
+    if issparse(X):
+        entries = 2 * X.nnz // max(X.shape[0], 1)  # a column number with each
+    return (entries + hidden_size) * np.dtype(dtype).itemsize
 
 
 def compute_scores(X, W1, W2, b1, b2, activation="relu"):
@@ -188,7 +196,7 @@ def compute_scores(X, W1, W2, b1, b2, activation="relu"):
     """
     activate, _ = ACTIVATIONS[activation]
     scores = np.empty((X.shape[0], W2.shape[1]), dtype=W1.dtype)
-    for rows in row_chunks(X.shape[0], sum(W1.shape) * W1.itemsize):
+    for rows in row_chunks(X.shape[0], bytes_per_row(X, len(b1), W1.dtype)):
         a1 = X[rows].astype(W1.dtype, copy=False) @ W1
         a1 += b1
         activate(a1)
@@ -293,6 +301,8 @@ class TwoLayerNetwork:
         What turns scores into probabilities.
     dtype : dtype, default=np.float64
         Of everything computed.
+    parameters : ndarray of shape (n_parameters,), default=None
+        Where the parameters are kept, in place of a vector of zeros of that dtype.
 
     Attributes
     ----------
@@ -312,6 +322,8 @@ class TwoLayerNetwork:
     array([-0.75,  0.25,  0.25,  0.25])
     """
 
+    lazy = False
+
     def __init__(
         self,
         n_features,
@@ -323,26 +335,41 @@ class TwoLayerNetwork:
         activation="relu",
         output="softmax",
         dtype=np.float64,
+        parameters=None,
     ):
         shape = (n_features, hidden_size, n_outputs)
         self.alpha = alpha
         self.activation = activation
         self.output_loss = OUTPUT_LOSSES[output]
-        self.parameters = np.zeros(n_parameters(*shape), dtype)
-        self.gradient = np.empty_like(self.parameters)
-        self.W1, self.W2, self.b1, self.b2 = unpack(self.parameters, *shape)
-        self.dW1, self.dW2, self.db1, self.db2 = unpack(self.gradient, *shape)
+        if parameters is None:
+            parameters = np.zeros(n_parameters(*shape), dtype)
+        self.hidden_size, self.dtype = hidden_size, parameters.dtype
+        self.keep_in(parameters, np.empty_like(parameters), *shape)
 
-        n_weights = self.W1.size + self.W2.size
-        self._weights = self.parameters[:n_weights]
-        self._weight_gradient = self.gradient[:n_weights]
-        self._scratch = np.empty(min(n_weights, BLOCK_SIZE), dtype)
-
+        dtype = self.dtype
+        self._scratch = np.empty(BLOCK_SIZE, dtype)
         self._a1 = np.empty((batch_size, hidden_size), dtype)
         self._da1 = np.empty((batch_size, hidden_size), dtype)
         self._kept_a1 = None  # only with dropout
         self._scores = np.empty((n_outputs, batch_size), dtype)
         self._ones = np.ones(batch_size, dtype)  # a product with them is the fastest sum
+
+    def keep_in(self, parameters, gradient, n_features, hidden_size, n_outputs):
+        """Take these vectors for the parameters and their gradient, of a network so large."""
+        shape = (n_features, hidden_size, n_outputs)
+        self.parameters, self.gradient = parameters, gradient
+        self.W1, self.W2, self.b1, self.b2 = unpack(parameters, *shape)
+        self.dW1, self.dW2, self.db1, self.db2 = unpack(gradient, *shape)
+        n_weights = self.W1.size + self.W2.size
+        self._weights, self._weight_gradient = parameters[:n_weights], gradient[:n_weights]
+
+    def scores(self, X):
+        """Compute the scores of every row of X, in row chunks."""
+        return compute_scores(X, self.W1, self.W2, self.b1, self.b2, self.activation)
+
+    def is_finite(self):
+        """Return whether all parameters are finite numbers."""
+        return all(np.isfinite(block).all() for (block,) in blocks(self.parameters))
 
     def penalty(self):
         """Return ``alpha/2 (||W1||^2 + ||W2||^2)``."""

@@ -23,12 +23,10 @@ class Optimizer:
         """Return the memory as a dict of arrays and numbers."""
         return {name: getattr(self, name) for name in (*self.memory, "learning_rate")}
 
-    def recall(self, remembered, with_learning_rate=True):
-        """Take over a copy of a memory, with the learning rate or without."""
+    def recall(self, remembered):
+        """Take over a copy of a memory; the learning rate stays."""
         for name in self.memory:
             setattr(self, name, copy(remembered[name]))
-        if with_learning_rate:
-            self.learning_rate = remembered["learning_rate"]
 
 
 class SGD(Optimizer):

@@ -12,7 +12,7 @@ from math import ceil, inf, isfinite
 import numpy as np
 from scipy.sparse import issparse
 
-from sk_twolayer.network import compute_scores, row_chunks
+from sk_twolayer.network import bytes_per_row, row_chunks
 
 
 @dataclass
@@ -107,7 +107,8 @@ class Progress:
         self.n_epochs = 0
         self.epochs_without_progress = 0
         self.in_epoch = False
-        self.last_parameters = network.parameters.copy()
+        # A lazy network has no second copy of itself to go back to, nor time to make one.
+        self.last_parameters = None if network.lazy else network.parameters.copy()
         self.last_update = len(history.batch_losses)
         if validation is None:
             self.best = max((-loss for loss in history.losses), default=-inf)
@@ -126,7 +127,8 @@ class Progress:
         """Take note of an epoch that has ended; return whether to stop."""
         self.n_epochs += 1
         self.in_epoch = False
-        self.last_parameters[:] = self.network.parameters
+        if self.last_parameters is not None:
+            self.last_parameters[:] = self.network.parameters
         self.last_update = len(self.history.batch_losses)
         self.history.losses.append(loss)
         self.history.train_scores.append(train_score)
@@ -149,17 +151,19 @@ class Progress:
         return self.network.parameters if self.validation is None else self.best_parameters
 
     def break_off(self):
-        """Go back to the end of the last epoch, as if this one had not been started."""
-        self.network.parameters[:] = self.last_parameters
-        del self.history.batch_losses[self.last_update :]
+        """Go back to the end of the last epoch, if a copy was made, as if that were all."""
+        if self.last_parameters is not None:
+            self.network.parameters[:] = self.last_parameters
+            del self.history.batch_losses[self.last_update :]
 
     def finish(self):
         """Keep the parameters to keep, and refuse infinite ones."""
         if self.in_epoch:
             for watcher in self.watchers:
                 watcher.abandon_epoch()
-        self.network.parameters[:] = self.kept_parameters()
-        if not np.isfinite(self.network.parameters).all():
+        if self.validation is not None:
+            self.network.parameters[:] = self.best_parameters
+        if not self.network.is_finite():
             raise self.divergence("The parameters became infinite")
 
     def divergence(self, what, learning_rate=None):
@@ -177,18 +181,10 @@ class Progress:
 
 def evaluate(network, data):
     """Compute the loss, penalty included, and the accuracy of the network, in row chunks."""
-    network_dtype = network.parameters.dtype
     total_loss = total_correct = total_weight = 0.0
-    for chunk in row_chunks(len(data.rows), sum(network.W1.shape) * network_dtype.itemsize):
+    for chunk in row_chunks(len(data.rows), bytes_per_row(data.X, network.hidden_size, "d")):
         rows = data.rows[chunk]
-        scores = compute_scores(
-            data.X[rows],
-            network.W1,
-            network.W2,
-            network.b1,
-            network.b2,
-            network.activation,
-        )
+        scores = network.scores(data.X[rows])
         losses, correct = network.output_loss(scores.T, data.y[rows])
         weights = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
         total_loss += float(weights @ losses)
@@ -277,9 +273,9 @@ def train(
 
     Parameters
     ----------
-    network : TwoLayerNetwork
+    network : TwoLayerNetwork or LazyNetwork
         Trained in place; has room for `batch_size` rows.
-    optimizer : SGD or Adam
+    optimizer : SGD, Adam or LazyNetwork
         Updates ``network.parameters``.
     data : Data
         The rows to train on.
@@ -310,12 +306,12 @@ def train(
     ValueError
         At the update whose loss is not finite.
     """
-    dtype = network.parameters.dtype
+    dtype = network.dtype
     X_buffer = np.empty((0 if issparse(data.X) else batch_size, data.X.shape[1]), dtype)
     y_buffer = np.empty((batch_size, *data.y.shape[1:]), data.y.dtype)
     weights = keep = None
     if dropout:
-        dropout = Dropout(dropout, batch_size, network.b1.size, dtype)
+        dropout = Dropout(dropout, batch_size, network.hidden_size, dtype)
     batch_losses = progress.history.batch_losses
     last_update = inf if max_updates is None else len(batch_losses) + max_updates
 

@@ -153,10 +153,10 @@ def test_parameters_are_copied_only_for_who_asks(monkeypatch):
     monkeypatch.setattr(base, "unpack", lambda *args: calls.append(1) or original(*args))
     model = TwoLayerClassifier(max_iter=5, random_state=0)
     model.set_callbacks(Watcher()).fit(X, y)
-    assert len(calls) == 1  # to publish what was trained
+    assert len(calls) == 2  # to draw, and to publish what was trained
     recorder = RecordingCallback()
     model.set_callbacks(recorder).fit(X, y)
-    assert len(calls) == 1 + 1 + 5
+    assert len(calls) == 2 + 2 + 5
     fitted = [r["kwargs"].get("fitted_estimator") for r in recorder.record if "kwargs" in r]
     first, second = [f for f in fitted if f is not None][:2]
     assert not np.shares_memory(first.coefs_[0], second.coefs_[0])

@@ -1,0 +1,202 @@
+"""Train on a file that is larger than the memory: map it, or stream it.
+
+The file holds black-and-white pictures of ten kinds, a row each. NumPy maps it into the
+address space (`mmap_mode="r"`), and the kernel reads a page of it when something looks
+there. `fit` gathers shuffled batches of the mapped rows, and `predict` goes through them in
+chunks, so that neither ever copies the file. A second network sees the file once, chunk by
+chunk: each chunk is predicted first and then trained on with `partial_fit`.
+
+Two figures of memory are measured, on Linux. *Private* memory is what the process has
+written, every array of ours among it; its highest value is that of samples a few
+milliseconds apart. *Total* memory is what the kernel calls the resident set, and its
+highest value is the kernel's own (`VmHWM`). It also counts every page of the file that was
+looked at, although that page is not lost to others: it belongs to the kernel's cache, which
+shrinks when a program needs the room. Left alone the total grows to the size of the file,
+so a thread gives the pages back all along. A page that is looked at again is still in the
+cache, or else is read from the disk again.
+
+The network shuffles the rows, so that each is read from a place of its own. A file that
+fits into the cache does not feel it. Where it does not fit, most rows wait for the disk, so
+give `fit` a fast one, or stream, which reads from the first byte to the last.
+
+With `--gigabytes 4` no phase takes more than 300 MB in total, be they uint8 or float32.
+"""
+
+import argparse
+import mmap
+import shutil
+import threading
+import time
+import warnings
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from sk_twolayer import TwoLayerClassifier
+
+N_FEATURES, N_CLASSES, HIDDEN_SIZE = 64 * 64, 10, 50
+CHUNK_SIZE = 1000  # rows that are written or streamed at once
+STATUS = Path("/proc/self/status")  # of this process, on Linux
+
+
+def memory(field):
+    """Return what Linux says of the memory of this process, in MB; nan on other systems."""
+    lines = STATUS.read_text().splitlines() if STATUS.exists() else []
+    values = [line.split()[1] for line in lines if line.startswith(field)]
+    return int(values[0]) / 1024 if values else float("nan")
+
+
+class Phase:
+    """A part of the job: its time, and the most memory that it took.
+
+    Parameters
+    ----------
+    name : str
+        Printed with the figures.
+    X : ndarray, default=None
+        A mapped file whose pages are given back all along.
+    """
+
+    def __init__(self, name, X=None):
+        self.name = name
+        self.mapping = X.base if X is not None and STATUS.exists() else None
+        if self.mapping is not None:
+            # A huge page would bring 2 MB into the total for each row that is looked at.
+            self.mapping.madvise(mmap.MADV_NOHUGEPAGE)
+
+    def __enter__(self):
+        self.give_back()
+        with suppress(OSError):  # where this is forbidden, the peak is that of all phases so far
+            Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
+        self.private = memory("RssAnon")
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+        self.start = time.perf_counter()
+        return self
+
+    def __exit__(self, *error):
+        seconds = time.perf_counter() - self.start
+        self.ended.set()
+        self.thread.join()
+        self.total = memory("VmHWM")
+        print(
+            f"{self.name}: {seconds:.1f} s, peak memory {self.private:.0f} MB private, "
+            f"{self.total:.0f} MB in total\n"
+        )
+
+    def watch(self):
+        while not self.ended.wait(0.002):
+            self.give_back()
+            self.private = max(self.private, memory("RssAnon"))
+
+    def give_back(self):
+        if self.mapping is not None:
+            self.mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def chunks(n_rows, what):
+    """Cut the rows into slices, with a line of progress at every tenth of them."""
+    tenths = 0
+    for start in range(0, n_rows, CHUNK_SIZE):
+        stop = min(start + CHUNK_SIZE, n_rows)
+        yield slice(start, stop)
+        if 10 * stop // n_rows > tenths:
+            tenths = 10 * stop // n_rows
+            print(f"{what} {tenths:3d}0 %", flush=True)
+
+
+def write_pictures(path, n_rows, dtype, seed):
+    """Write the rows to a .npy file, a chunk at a time; return their labels.
+
+    A pixel of a kind of picture is black with a probability of its own. The file is written
+    rather than mapped: a disk that is full is then an error, and not the end of the process.
+    """
+    size = n_rows * N_FEATURES * dtype.itemsize
+    free = shutil.disk_usage(path.parent).free
+    if free < 1.05 * size:  # a full disk would hinder others
+        raise SystemExit(
+            f"{path.parent} has {free / 2**30:.2f} GB free, too little for a file of "
+            f"{size / 2**30:.2f} GB. Choose another disk with --output, or fewer --gigabytes."
+        )
+    rng = np.random.default_rng(seed)
+    white = rng.integers(200, 250, size=(N_CLASSES, N_FEATURES), dtype=np.uint8)
+    y = rng.integers(N_CLASSES, size=n_rows, dtype=np.uint8)
+    header = {"descr": dtype.str, "fortran_order": False, "shape": (n_rows, N_FEATURES)}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for rows in chunks(n_rows, "written"):
+            # Eight pixels in each random number.
+            noise = rng.integers(2**64, size=(len(y[rows]), N_FEATURES // 8), dtype=np.uint64)
+            file.write((noise.view(np.uint8) >= white[y[rows]]).astype(dtype))
+    return y
+
+
+def test_then_train(model, X, y):
+    """Stream the rows once; return the accuracy on chunks that were yet to be trained on."""
+    n_correct = 0
+    for rows in chunks(len(X), "streamed"):
+        if rows.start:
+            n_correct += np.count_nonzero(model.predict(X[rows]) == y[rows])
+        model.partial_fit(X[rows], y[rows], classes=np.arange(N_CLASSES))
+    return n_correct / (len(X) - CHUNK_SIZE)
+
+
+def run(folder, gigabytes, dtype, epochs, seed):
+    path, dtype = folder / "pictures.npy", np.dtype(dtype)
+    n_rows = int(gigabytes * 2**30) // (N_FEATURES * dtype.itemsize)
+    with Phase("write"):
+        y = write_pictures(path, n_rows, dtype, seed)
+
+    X = np.load(path, mmap_mode="r")
+    network = TwoLayerClassifier(HIDDEN_SIZE, max_iter=epochs, random_state=seed, verbose=True)
+    warnings.simplefilter("ignore", ConvergenceWarning)  # a few epochs were asked for
+    with Phase("fit", X) as fit:
+        network.fit(X, y)
+    with Phase("predict", X) as predict:
+        accuracy = np.mean(network.predict(X) == y)
+    stream = TwoLayerClassifier(HIDDEN_SIZE, random_state=seed)
+    with Phase("partial_fit", X) as partial_fit:
+        stream_accuracy = test_then_train(stream, X, y)
+
+    private, total = (
+        max(getattr(phase, which) for phase in (fit, predict, partial_fit))
+        for which in ("private", "total")
+    )
+    print(
+        f"accuracy: {accuracy:.4f} after fit, on the rows trained on; {stream_accuracy:.4f} "
+        f"streaming, each chunk before it was trained on\n"
+        f"a file of {path.stat().st_size / 2**20:.0f} MB took at most {private:.0f} MB of private "
+        f"memory and {total:.0f} MB in total"
+    )
+    if not STATUS.exists():
+        print("(nan: only Linux tells how much memory is private, and forgets an earlier peak)")
+
+
+def main(output, **options):
+    if output is None:
+        place = TemporaryDirectory(prefix="out_of_core_")
+    else:
+        output.mkdir(parents=True, exist_ok=True)
+        place = nullcontext(output)
+    with place as folder:
+        run(Path(folder), **options)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--gigabytes", type=float, default=0.25, help="size of the file")
+    parser.add_argument("--dtype", choices=["uint8", "float32"], default="uint8")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs of fit")
+    parser.add_argument("--seed", type=int, default=0, help="seed of every random number")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="folder for the file, which stays there; a temporary one, removed at the end, if unset",
+    )
+    main(**vars(parser.parse_args()))

@@ -1,0 +1,372 @@
+"""The graph computes under onnxruntime what the estimator computes."""
+
+import importlib
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from onnxruntime import InferenceSession
+from skl2onnx import to_onnx
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.ensemble import StackingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+import sk_twolayer.onnx
+from sk_twolayer import TwoLayerClassifier
+from sk_twolayer.network import compute_scores
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RAW, CODES = load_iris(return_X_y=True)
+X = scale(RAW)
+TARGETS = {
+    "binary": (CODES > 0).astype(int),
+    "multiclass": CODES + 5,
+    "strings": np.array(["setosa", "versicolor", "žluťoučký"])[CODES],
+    "two strings": np.array(["setosa", "other"])[(CODES > 0).astype(int)],
+    "multilabel": (X[:, :3] > [-0.5, 0, 0.5]).astype(int),
+}
+TOLERANCES = {np.float32: 1e-5, np.float64: 1e-12}
+
+over_kinds = pytest.mark.parametrize("kind", TARGETS)
+over_dtypes = pytest.mark.parametrize("dtype", TOLERANCES)
+
+
+def fit(kind="multiclass", dtype=np.float64, **options):
+    options = {"hidden_size": 20, "max_iter": 20, "random_state": 0, **options}
+    return TwoLayerClassifier(**options).fit(X.astype(dtype), TARGETS[kind])
+
+
+def export(model, X, target_opset=None, **options):
+    options = {TwoLayerClassifier: {"zipmap": False, **options}}
+    graph = to_onnx(model, X[:1], target_opset=target_opset, options=options)
+    onnx.checker.check_model(graph, full_check=True)
+    return graph
+
+
+def load(graph):
+    return InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def run(model, X, **options):
+    return load(export(model, X, **options)).run(None, {"X": X})
+
+
+def assert_same(model, X, labels, p):
+    """Assert that all is as the model has it, whose predictions are not all alike."""
+    expected = model.predict(X)
+    assert len(np.unique(expected)) > 1
+    assert_array_equal(labels, expected)
+    assert labels.dtype == (object if expected.dtype.kind == "U" else np.int64)
+    assert p.dtype == X.dtype
+    assert_allclose(p, model.predict_proba(X), rtol=0, atol=TOLERANCES[X.dtype.type])
+
+
+@over_dtypes
+@over_kinds
+@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
+def test_labels_and_probabilities(activation, kind, dtype):
+    model = fit(kind, dtype, activation=activation)
+    assert_same(model, X.astype(dtype), *run(model, X.astype(dtype)))
+
+
+@over_dtypes
+@over_kinds
+def test_pipelines_and_searches(kind, dtype):
+    model = make_pipeline(StandardScaler(), TwoLayerClassifier(max_iter=20, random_state=0))
+    rows, y = RAW.astype(dtype), TARGETS[kind]
+    assert_same(model.fit(rows, y), rows, *run(model, rows))
+    search = GridSearchCV(model, {"twolayerclassifier__alpha": [1e-3, 1e-2]}, cv=2).fit(rows, y)
+    assert_same(search, rows, *run(search, rows))
+
+
+@over_dtypes
+def test_several_networks_in_one_graph(dtype):
+    networks = [(f"of_{i}", TwoLayerClassifier(max_iter=9, random_state=i)) for i in range(2)]
+    model = StackingClassifier(networks, clone(networks[0][1]), cv=2).fit(X.astype(dtype), CODES)
+    graph = to_onnx(model, X[:1].astype(dtype), options={"zipmap": False})
+    assert_same(model, X.astype(dtype), *load(graph).run(None, {"X": X.astype(dtype)}))
+
+
+def test_the_graph_reads_like_the_formulas():
+    model = fit("binary")
+    graph = export(model, X).graph
+    assert {"z1", "a1", "scores"} <= {name for node in graph.node for name in node.output}
+    weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    assert_array_equal(weights["W1"], model.coefs_[0])
+    assert_array_equal(weights["b2"], model.intercepts_[1])
+    read = {name for node in graph.node for name in node.input}
+    assert set(weights) <= read  # onnxruntime warns of what nothing reads
+
+
+@over_kinds
+def test_the_outputs_are_declared_as_they_are(kind):
+    session = load(export(fit(kind), X))
+    declared = {output.name: (output.type, output.shape) for output in session.get_outputs()}
+    n_classes = len(fit(kind).classes_)
+    labels = "tensor(string)" if "strings" in kind else "tensor(int64)"
+    assert declared == {
+        "label": (labels, [None, n_classes] if kind == "multilabel" else [None]),
+        "probabilities": ("tensor(double)", [None, n_classes]),
+    }
+
+
+@over_kinds
+def test_a_model_of_float32_computes_in_float64_where_the_graph_does(kind):
+    model = fit(kind, np.float32)
+    _, scores = run(model, X, raw_scores=True)
+    assert scores.dtype == np.float64
+    arrays = [array.astype(np.float64) for array in (*model.coefs_, *model.intercepts_)]
+    expected = compute_scores(X, *arrays)
+    assert_allclose(scores[:, -expected.shape[1] :], expected, rtol=0, atol=1e-12)
+
+
+@over_kinds
+def test_a_model_of_float64_computes_in_float32_where_the_graph_does(kind):
+    model = fit(kind, np.float64)
+    assert_same(model, X.astype(np.float32), *run(model, X.astype(np.float32)))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.bool_])
+def test_integer_rows_are_computed_in_float32(dtype):
+    rows = (RAW > 3 if dtype == np.bool_ else RAW).astype(dtype)
+    model = TwoLayerClassifier(max_iter=20, random_state=0).fit(rows, CODES)
+    labels, p = run(model, rows)
+    assert_array_equal(labels, model.predict(rows))
+    assert p.dtype == np.float32
+    assert_allclose(p, model.predict_proba(rows), rtol=0, atol=1e-5)
+
+
+def test_batches_of_any_length():
+    model = fit("binary")
+    session = load(export(model, X))
+    for n_rows in 1, 2, 10_000:
+        rows = np.random.RandomState(n_rows).normal(size=(n_rows, 4))
+        labels, p = session.run(None, {"X": rows})
+        assert_array_equal(labels, model.predict(rows))
+        assert_allclose(p, model.predict_proba(rows), rtol=0, atol=1e-12)
+
+
+@over_dtypes
+@over_kinds
+@pytest.mark.parametrize("activation", ["relu", "logistic"])
+def test_extreme_rows_do_not_overflow(activation, kind, dtype):
+    model = fit(kind, dtype, activation=activation)
+    model.coefs_[1] *= 1e6
+    rows = (1e6 * X).astype(dtype)
+    assert np.abs(model.decision_function(rows)).max() > 1e6
+    labels, p = run(model, rows)
+    assert np.isfinite(p).all()
+    assert_same(model, rows, labels, p)
+
+
+@pytest.mark.parametrize(
+    ("kind", "scores", "label"),
+    [
+        ("binary", [1e-20], 1),
+        ("binary", [-1e-20], 0),
+        ("binary", [0], 0),
+        ("multiclass", [0, 1e-20, 0], 6),
+        ("multiclass", [0, 0, 0], 5),
+        ("multiclass", [-1, 800, 801], 7),
+        ("multilabel", [1e-20, -1e-20, 0], [1, 0, 0]),
+    ],
+)
+@over_dtypes
+def test_labels_come_from_the_scores(kind, scores, label, dtype):
+    model = fit(kind, dtype)
+    model.coefs_[1][:] = 0
+    model.intercepts_[1][:] = scores
+    rows = X[:2].astype(dtype)
+    assert_array_equal(model.predict(rows), [label, label])
+    assert_array_equal(run(model, rows)[0], [label, label])
+
+
+@pytest.mark.parametrize("target_opset", [9, 12, 13, 18, None])
+@over_kinds
+def test_old_and_new_opsets(kind, target_opset):
+    model = fit(kind)
+    assert_same(model, X, *run(model, X, target_opset=target_opset))
+
+
+# Labels.
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        (np.array(["b", "a", "c"], dtype=object), ["b", "a", "c"]),
+        (np.array([2**40, -(2**40), 0]), [2**40, -(2**40), 0]),
+        (np.array([3, 200, 7], dtype=np.uint8), [3, 200, 7]),
+        (np.array([2.0, -1.0, 5.0]), [2, -1, 5]),
+        (np.array([True, False, False]), [1, 0, 0]),
+    ],
+    ids=lambda values: getattr(values, "dtype", ""),
+)
+@pytest.mark.parametrize("zipmap", [True, False])
+def test_labels_of_all_kinds(classes, expected, zipmap):
+    model = TwoLayerClassifier(max_iter=20, random_state=0).fit(X, classes[CODES])
+    labels, p = run(model, X, zipmap=zipmap)
+    number = np.searchsorted(model.classes_, model.predict(X))
+    expected = np.array(sorted(set(expected)), dtype=object)
+    assert_array_equal(labels, expected[number])
+    assert labels.dtype == (object if isinstance(expected[0], str) else np.int64)
+    if zipmap:
+        assert list(p[0]) == list(expected)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        np.array([0, 1, 2**64 - 1], dtype=np.uint64),
+        np.array([0, 1e300]),
+        np.array(["2001-01-01", "2002-02-02"], dtype="datetime64[D]"),
+    ],
+    ids=lambda classes: str(classes.dtype),
+)
+@pytest.mark.parametrize("zipmap", [True, False])
+def test_labels_that_onnx_does_not_have(classes, zipmap):
+    model = fit("multiclass" if len(classes) == 3 else "binary")
+    model.classes_ = classes
+    with pytest.raises(ValueError, match="those of ONNX are 64-bit integers or strings"):
+        export(model, X, zipmap=zipmap)
+
+
+# Options.
+
+
+@over_dtypes
+@over_kinds
+def test_dictionaries_by_default(kind, dtype):
+    model = fit(kind, dtype)
+    rows = X.astype(dtype)
+    graph = to_onnx(model, rows[:1])
+    onnx.checker.check_model(graph, full_check=True)
+    session = load(graph)
+    shape = [None, len(model.classes_)] if kind == "multilabel" else [None]
+    assert [output.shape for output in session.get_outputs()] == [shape, []]
+    labels, dictionaries = session.run(None, {"X": rows})
+    assert_array_equal(labels, model.predict(rows))
+    assert list(dictionaries[0]) == list(model.classes_)
+    p = [list(of_row.values()) for of_row in dictionaries]
+    assert_allclose(p, model.predict_proba(rows), rtol=0, atol=1e-5)
+
+
+def test_dictionaries_leave_the_labels_in_float64():
+    model = fit("binary", activation="identity")
+    # The second score differs from zero by less than float32 can tell at this size.
+    model.coefs_[0][:], model.coefs_[1][:] = 0, 1
+    model.coefs_[0][:, 0] = 1
+    model.intercepts_[0][:], model.intercepts_[1][:] = 0, -1e8
+    rows = np.array([[1e8, 0.5, 0, 0], [1e8, -0.5, 0, 0]])
+    labels, _ = run(model, rows, zipmap=True)
+    assert_array_equal(labels, [1, 0])
+
+
+@over_dtypes
+@over_kinds
+def test_a_column_for_each_class(kind, dtype):
+    model = fit(kind, dtype)
+    session = load(export(model, X.astype(dtype), zipmap="columns"))
+    prefix = "s" if "strings" in kind else "i"
+    names = ["output_label", *(f"{prefix}{label}" for label in model.classes_)]
+    assert [output.name for output in session.get_outputs()] == names
+    labels, *columns = session.run(None, {"X": X.astype(dtype)})
+    assert_same(model, X.astype(dtype), labels, np.column_stack(columns))
+
+
+@over_dtypes
+@over_kinds
+def test_raw_scores(kind, dtype):
+    model = fit(kind, dtype)
+    rows = X.astype(dtype)
+    labels, scores = run(model, rows, raw_scores=True)
+    assert_array_equal(labels, model.predict(rows))
+    expected = model.decision_function(rows)
+    if expected.ndim == 1:
+        expected = np.column_stack([-expected, expected])
+    assert_allclose(scores, expected, rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype])
+
+
+@pytest.mark.parametrize("zipmap", [True, False])
+def test_numbers_for_classes(zipmap):
+    model = fit("strings")
+    labels, p = run(model, X, nocl=True, zipmap=zipmap)
+    assert_array_equal(model.classes_[labels], model.predict(X))
+    assert list(p[0]) == [0, 1, 2] if zipmap else p.shape == (150, 3)
+    with pytest.raises(ValueError, match="no names for the outputs of zipmap='columns'"):
+        export(model, X, nocl=True, zipmap="columns")
+
+
+def test_options_are_given_in_all_of_the_ways_of_skl2onnx():
+    model = make_pipeline(StandardScaler(), TwoLayerClassifier(max_iter=20, random_state=0))
+    model.fit(RAW, CODES)
+    for options in (
+        {"zipmap": False},
+        {id(model): {"zipmap": False}},
+        {id(model[-1]): {"zipmap": False}},
+        {"twolayerclassifier__zipmap": False},
+    ):
+        session = load(to_onnx(model, RAW[:1], options=options))
+        assert_same(model, RAW, *session.run(None, {"X": RAW}))
+
+
+def test_options_that_there_are_not():
+    model = fit()
+    with pytest.raises(NameError, match=r"Option 'speed' not in \['nocl', 'raw_scores', 'zipmap'"):
+        export(model, X, speed="high")
+    with pytest.raises(NameError, match="Option 'output_class_labels' not in"):
+        export(model, X, output_class_labels=True)
+    with pytest.raises(ValueError, match=r"Unexpected value \['rows'\] for option 'zipmap'"):
+        export(model, X, zipmap="rows")
+
+
+# What cannot be exported, and where.
+
+
+@pytest.mark.parametrize(
+    "model", [TwoLayerClassifier(), make_pipeline(TwoLayerClassifier())], ids=["alone", "pipeline"]
+)
+def test_an_unfitted_estimator(model):
+    with pytest.raises(NotFittedError, match="This TwoLayerClassifier instance is not fitted yet"):
+        to_onnx(model, X[:1])
+
+
+@pytest.mark.parametrize("missing", ["skl2onnx", "onnx"])
+def test_missing_packages(missing, monkeypatch):
+    monkeypatch.delitem(sys.modules, sk_twolayer.onnx.__name__)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=r'pip install "sk_twolayer\[onnx\]"') as raised:
+        importlib.import_module("sk_twolayer.onnx")
+    assert isinstance(raised.value.__cause__, ImportError)
+    assert missing in str(raised.value.__cause__)
+
+
+def test_the_package_does_without_them():
+    hide = "import sys; sys.modules.update(dict.fromkeys(['onnx', 'skl2onnx', 'onnxruntime']))"
+    subprocess.run([sys.executable, "-c", f"{hide}; import sk_twolayer"], check=True, timeout=120)
+
+
+def test_a_file_is_served_by_onnxruntime_alone(tmp_path):
+    model = make_pipeline(StandardScaler(), TwoLayerClassifier(max_iter=20, random_state=0))
+    model.fit(RAW, TARGETS["strings"])
+    (tmp_path / "model.onnx").write_bytes(export(model, RAW).SerializeToString())
+    np.save(tmp_path / "X.npy", RAW)
+    script = (
+        "import numpy as np, sys\n"
+        "from onnxruntime import InferenceSession\n"
+        "session = InferenceSession('model.onnx', providers=['CPUExecutionProvider'])\n"
+        "labels, p = session.run(None, {'X': np.load('X.npy')})\n"
+        "np.save('labels.npy', labels.astype(str)); np.save('p.npy', p)\n"
+        "assert not {'sk_twolayer', 'sklearn', 'skl2onnx'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, timeout=120)
+    labels, p = np.load(tmp_path / "labels.npy"), np.load(tmp_path / "p.npy")
+    assert_same(model, RAW, labels.astype(object), p)
