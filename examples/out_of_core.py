@@ -1,25 +1,24 @@
-"""Train on a file that is larger than the memory: map it, or stream it.
+"""Train on a file larger than memory: map it, or stream it.
 
-The file holds black-and-white pictures of ten kinds, a row each. NumPy maps it into the
-address space (`mmap_mode="r"`), and the kernel reads a page of it when something looks
-there. `fit` gathers shuffled batches of the mapped rows, and `predict` goes through them in
-chunks, so that neither ever copies the file. A second network sees the file once, chunk by
-chunk: each chunk is predicted first and then trained on with `partial_fit`.
+The file holds made-up black-and-white pictures of ten kinds, a row each. NumPy maps it into
+the address space (`mmap_mode="r"`), and the kernel fetches a page of it when something looks
+there. `fit` gathers shuffled batches of the mapped rows and `predict` goes through them in
+chunks, so that neither ever holds a copy of the file. A second network sees the file once:
+each chunk of it is predicted first, and then trained on with `partial_fit`.
 
-Two figures of memory are measured, on Linux. *Private* memory is what the process has
-written, every array of ours among it; its highest value is that of samples a few
-milliseconds apart. *Total* memory is what the kernel calls the resident set, and its
-highest value is the kernel's own (`VmHWM`). It also counts every page of the file that was
-looked at, although that page is not lost to others: it belongs to the kernel's cache, which
-shrinks when a program needs the room. Left alone the total grows to the size of the file,
-so a thread gives the pages back all along. A page that is looked at again is still in the
-cache, or else is read from the disk again.
+Two kinds of memory are measured, on Linux. *Private* memory is what this process has written,
+all our arrays among it; its peak is the highest of samples a few milliseconds apart. *Total*
+memory is what the kernel calls the resident set; its peak is the kernel's own (`VmHWM`). The
+total also counts the pages of the file that were looked at, although they are no loss to
+others: they belong to the kernel's cache, which shrinks when a program needs the room. Left
+alone, the total grows to the size of the file while there is room. To show that nothing needs
+that, a thread gives the pages back all along, which costs some of the time.
 
-The network shuffles the rows, so that each is read from a place of its own. A file that
-fits into the cache does not feel it. Where it does not fit, most rows wait for the disk, so
-give `fit` a fast one, or stream, which reads from the first byte to the last.
+`--gigabytes 4` takes less than 300 MB in total, be it of uint8 or float32.
 
-With `--gigabytes 4` no phase takes more than 300 MB in total, be they uint8 or float32.
+`fit` reads shuffled rows, each from a place of its own. While the cache has room for the file,
+that costs little; where it has not, every row waits for the disk. Then let it be a fast disk,
+or stream: that reads the file from front to back.
 """
 
 import argparse
@@ -38,8 +37,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sk_twolayer import TwoLayerClassifier
 
 N_FEATURES, N_CLASSES, HIDDEN_SIZE = 64 * 64, 10, 50
-CHUNK_SIZE = 1000  # rows that are written or streamed at once
-STATUS = Path("/proc/self/status")  # of this process, on Linux
+CHUNK_SIZE = 1000  # rows that are made or streamed at once
+STATUS = Path("/proc/self/status")  # where Linux describes this process
 
 
 def memory(field):
@@ -50,27 +49,24 @@ def memory(field):
 
 
 class Phase:
-    """A part of the job: its time, and the most memory that it took.
+    """A part of the job, with its time and the most memory that it took.
 
     Parameters
     ----------
     name : str
         Printed with the figures.
-    X : ndarray, default=None
-        A mapped file whose pages are given back all along.
+    X : numpy.memmap, default=None
+        The mapped file, whose pages are given back all along.
     """
 
     def __init__(self, name, X=None):
         self.name = name
         self.mapping = X.base if X is not None and STATUS.exists() else None
-        if self.mapping is not None:
-            # A huge page would bring 2 MB into the total for each row that is looked at.
-            self.mapping.madvise(mmap.MADV_NOHUGEPAGE)
 
     def __enter__(self):
         self.give_back()
-        with suppress(OSError):  # where this is forbidden, the peak is that of all phases so far
-            Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
+        with suppress(OSError):  # where this is refused, VmHWM is the peak of all phases so far
+            Path("/proc/self/clear_refs").write_text("5")  # let VmHWM start anew
         self.private = memory("RssAnon")
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self.watch, daemon=True)
@@ -78,15 +74,16 @@ class Phase:
         self.start = time.perf_counter()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, error, *_):
         seconds = time.perf_counter() - self.start
         self.ended.set()
         self.thread.join()
         self.total = memory("VmHWM")
-        print(
-            f"{self.name}: {seconds:.1f} s, peak memory {self.private:.0f} MB private, "
-            f"{self.total:.0f} MB in total\n"
-        )
+        if error is None:
+            print(
+                f"{self.name}: {seconds:.1f} s, peak memory {self.private:.0f} MB private, "
+                f"{self.total:.0f} MB in total\n"
+            )
 
     def watch(self):
         while not self.ended.wait(0.002):
@@ -95,11 +92,11 @@ class Phase:
 
     def give_back(self):
         if self.mapping is not None:
-            self.mapping.madvise(mmap.MADV_DONTNEED)
+            self.mapping.madvise(mmap.MADV_DONTNEED)  # the cache and the file keep them
 
 
 def chunks(n_rows, what):
-    """Cut the rows into slices, with a line of progress at every tenth of them."""
+    """Cut the rows into slices, and print a line at every tenth of them."""
     tenths = 0
     for start in range(0, n_rows, CHUNK_SIZE):
         stop = min(start + CHUNK_SIZE, n_rows)
@@ -112,12 +109,11 @@ def chunks(n_rows, what):
 def write_pictures(path, n_rows, dtype, seed):
     """Write the rows to a .npy file, a chunk at a time; return their labels.
 
-    A pixel of a kind of picture is black with a probability of its own. The file is written
-    rather than mapped: a disk that is full is then an error, and not the end of the process.
+    Each pixel is black with a probability that depends on the kind of the picture.
     """
     size = n_rows * N_FEATURES * dtype.itemsize
     free = shutil.disk_usage(path.parent).free
-    if free < 1.05 * size:  # a full disk would hinder others
+    if free < 1.05 * size:  # to fill a disk to the brim would hinder others
         raise SystemExit(
             f"{path.parent} has {free / 2**30:.2f} GB free, too little for a file of "
             f"{size / 2**30:.2f} GB. Choose another disk with --output, or fewer --gigabytes."
@@ -126,17 +122,19 @@ def write_pictures(path, n_rows, dtype, seed):
     white = rng.integers(200, 250, size=(N_CLASSES, N_FEATURES), dtype=np.uint8)
     y = rng.integers(N_CLASSES, size=n_rows, dtype=np.uint8)
     header = {"descr": dtype.str, "fortran_order": False, "shape": (n_rows, N_FEATURES)}
-    with path.open("wb") as file:
+    # Linux caches what is written at once, 64 kB here, in one piece, and may map all of the
+    # piece when a byte of it is looked at: with large ones the total could not be kept small.
+    with path.open("wb", buffering=2**16) as file:
         np.lib.format.write_array_header_1_0(file, header)
         for rows in chunks(n_rows, "written"):
-            # Eight pixels in each random number.
-            noise = rng.integers(2**64, size=(len(y[rows]), N_FEATURES // 8), dtype=np.uint64)
-            file.write((noise.view(np.uint8) >= white[y[rows]]).astype(dtype))
+            labels = y[rows]
+            noise = rng.integers(2**64, size=(len(labels), N_FEATURES // 8), dtype=np.uint64)
+            file.writelines((noise.view(np.uint8) >= white[labels]).astype(dtype))
     return y
 
 
 def test_then_train(model, X, y):
-    """Stream the rows once; return the accuracy on chunks that were yet to be trained on."""
+    """Stream the rows once; return the accuracy on chunks before they were trained on."""
     n_correct = 0
     for rows in chunks(len(X), "streamed"):
         if rows.start:
@@ -148,12 +146,17 @@ def test_then_train(model, X, y):
 def run(folder, gigabytes, dtype, epochs, seed):
     path, dtype = folder / "pictures.npy", np.dtype(dtype)
     n_rows = int(gigabytes * 2**30) // (N_FEATURES * dtype.itemsize)
+    if n_rows <= CHUNK_SIZE:
+        raise SystemExit(
+            f"--gigabytes {gigabytes:g} is {n_rows} rows: too few to stream in chunks of "
+            f"{CHUNK_SIZE}, of which the first is only trained on. Choose a larger file."
+        )
     with Phase("write"):
         y = write_pictures(path, n_rows, dtype, seed)
 
     X = np.load(path, mmap_mode="r")
     network = TwoLayerClassifier(HIDDEN_SIZE, max_iter=epochs, random_state=seed, verbose=True)
-    warnings.simplefilter("ignore", ConvergenceWarning)  # a few epochs were asked for
+    warnings.simplefilter("ignore", ConvergenceWarning)  # no more epochs were asked for
     with Phase("fit", X) as fit:
         network.fit(X, y)
     with Phase("predict", X) as predict:
@@ -162,18 +165,16 @@ def run(folder, gigabytes, dtype, epochs, seed):
     with Phase("partial_fit", X) as partial_fit:
         stream_accuracy = test_then_train(stream, X, y)
 
-    private, total = (
-        max(getattr(phase, which) for phase in (fit, predict, partial_fit))
-        for which in ("private", "total")
-    )
+    phases = fit, predict, partial_fit
     print(
         f"accuracy: {accuracy:.4f} after fit, on the rows trained on; {stream_accuracy:.4f} "
-        f"streaming, each chunk before it was trained on\n"
-        f"a file of {path.stat().st_size / 2**20:.0f} MB took at most {private:.0f} MB of private "
-        f"memory and {total:.0f} MB in total"
+        f"streamed, each chunk before it was trained on\n"
+        f"a file of {path.stat().st_size / 2**20:.0f} MB took at most "
+        f"{max(phase.private for phase in phases):.0f} MB of private memory and "
+        f"{max(phase.total for phase in phases):.0f} MB in total"
     )
     if not STATUS.exists():
-        print("(nan: only Linux tells how much memory is private, and forgets an earlier peak)")
+        print("(nan: only Linux tells how much of the memory is private, and each phase's peak)")
 
 
 def main(output, **options):
@@ -197,6 +198,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--output",
         type=Path,
-        help="folder for the file, which stays there; a temporary one, removed at the end, if unset",
+        help="folder on a disk, where the file is left; unset: a temporary one, removed at the end",
     )
     main(**vars(parser.parse_args()))

@@ -360,10 +360,12 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         memory = state["optimizer"] if state.get("solver") == self.solver else None
         if lazy:
             settings |= {"momentum": self.momentum, "nesterov": self.nesterov}
-            last, last_settings = self._lazy_network or (None, None)
-            if in_place and last_settings == settings:
-                last.learning_rate = learning_rate
-                return last, last
+            if in_place and self._lazy_network is not None:
+                last, last_settings = self._lazy_network
+                room = last_settings["batch_size"]
+                if batch_size <= room and settings | {"batch_size": room} == last_settings:
+                    last.learning_rate = learning_rate
+                    return last, last
             self._catch_up()
             velocity = memory["velocity"] if memory else np.zeros_like(parameters)
             network = LazyNetwork(
@@ -391,9 +393,9 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         """Return the flat vector of the fitted parameters, or a copy."""
         arrays = [*vars(self)["coefs_"], *vars(self)["intercepts_"]]
         vector = arrays[0].base
-        if not copy and vector is not None and vector.ndim == 1 and vector.flags.writeable:
-            if all(array.base is vector for array in arrays):
-                return vector
+        in_one = vector is not None and all(array.base is vector for array in arrays)
+        if in_one and not copy and vector.ndim == 1 and vector.flags.writeable:
+            return vector
         self._catch_up()
         return np.concatenate([array.ravel() for array in arrays], dtype=dtype)
 

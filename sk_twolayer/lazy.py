@@ -18,15 +18,18 @@ them, the products (w.w, w.v, v.v) move by a linear map too, made of the one abo
 numbers stand for all rows that wait, and the penalty in every reported loss is exact.
 """
 
+from threading import Lock
+
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from sk_twolayer.network import (
+    BLOCK_SIZE,
+    CHUNK_BYTES,
     TwoLayerNetwork,
     blocks,
     bytes_per_row,
     compute_scores,
-    n_parameters,
     row_chunks,
     unpack,
 )
@@ -113,10 +116,10 @@ class MissedUpdates:
         return maps
 
 
-def move(W, velocity, maps):
-    """Apply to each row of W and of its velocity a map, in place."""
+def apply_maps(maps, W, velocity):
+    """Move each row of W and of its velocity by a map, in place."""
     maps = maps.astype(W.dtype)[..., np.newaxis]
-    for rows in row_chunks(len(W), 64 * W[:1].nbytes):  # that stay in the cache
+    for rows in row_blocks(len(W), W.shape[1]):
         (a, b), (c, d) = np.moveaxis(maps[rows], 0, 2)
         w, v = W[rows], velocity[rows]
         c_w = c * w
@@ -126,16 +129,21 @@ def move(W, velocity, maps):
         v += c_w
 
 
+def row_blocks(n_rows, row_size):
+    """Slices that cover n_rows rows in pieces of BLOCK_SIZE entries, or a row."""
+    return row_chunks(n_rows, CHUNK_BYTES // BLOCK_SIZE * row_size)
+
+
 def inner_products(W, velocity):
-    """Return the sums w.w, w.v, v.v of the rows, in double precision."""
+    """Return the sums w.w, w.v, v.v over the rows, in double precision."""
     products = np.zeros(3)
     for w, v in blocks(W.ravel(), velocity.ravel()):
         products += w @ w, w @ v, v @ v
     return products
 
 
-def move_products(products, map_):
-    """Return the inner products after a map has moved all rows."""
+def symmetric_square(map_):
+    """Return the map of the inner products of rows that all move by a map."""
     (a, b), (c, d) = map_
     return np.array(
         [
@@ -143,18 +151,7 @@ def move_products(products, map_):
             [a * c, a * d + b * c, b * d],
             [c * c, 2 * c * d, d * d],
         ]
-    ) @ products
-
-
-def narrow(X, n_features):
-    """Return the features that occur in X, in order, and X with their columns alone."""
-    occurs = np.zeros(n_features, bool)
-    occurs[X.indices] = True
-    features = np.flatnonzero(occurs)
-    position = np.empty(n_features, np.int32)
-    position[features] = np.arange(len(features))
-    shape = (X.shape[0], len(features))
-    return features, csr_array((X.data, position[X.indices], X.indptr), shape=shape)
+    )
 
 
 class LazyNetwork:
@@ -211,25 +208,27 @@ class LazyNetwork:
         momentum,
         nesterov,
         alpha,
-        **batch_network,
+        **others,
     ):
         shape = (n_features, hidden_size, n_outputs)
         self.hidden_size, self.n_outputs, self.dtype = hidden_size, n_outputs, parameters.dtype
         self.alpha, self.velocity, self._parameters = alpha, velocity, parameters
         self._W1, *self._others = unpack(parameters, *shape)
         self._velocity1, *_ = unpack(velocity, *shape)
-        n_others = n_parameters(0, hidden_size, n_outputs)
-        self._other_parameters, self._other_velocity = parameters[-n_others:], velocity[-n_others:]
-
         self._missed = MissedUpdates(n_features, alpha, momentum, nesterov, learning_rate)
-        self._products = inner_products(self._W1, self._velocity1)
-        self._batch_network = TwoLayerNetwork(
-            *(0, hidden_size, n_outputs), alpha=alpha, dtype=self.dtype, **batch_network
+        self._products = inner_products(self._W1, self._velocity1)  # of all rows, late or not
+
+        # The network of a batch, and its SGD: W2, b1 and b2, and some rows of W1 each time.
+        rest = slice(n_features * hidden_size, None)
+        self._batch = TwoLayerNetwork(
+            *(0, hidden_size, n_outputs), parameters=parameters[rest], alpha=alpha, **others
         )
-        self._batch_sgd = SGD(self._batch_network.parameters, learning_rate, momentum, nesterov)
-        self._buffers = np.empty((3, 0), self.dtype)
-        self.activation = self._batch_network.activation
-        self.output_loss = self._batch_network.output_loss
+        self._sgd = SGD(self._batch.parameters, learning_rate, momentum, nesterov)
+        self._sgd.velocity = velocity[rest]
+        self._buffers = np.empty((2, 0, hidden_size), self.dtype)
+        # Threads may predict side by side, and whoever reads W1 may have to move it first.
+        self._reading = Lock()
+        self.activation, self.output_loss = self._batch.activation, self._batch.output_loss
 
     @property
     def parameters(self):
@@ -239,18 +238,18 @@ class LazyNetwork:
 
     @property
     def gradient(self):
-        """Gradient of the last batch, for the features that occur in it."""
-        return self._batch_network.gradient
+        """Gradient of W2, b1 and b2; that of the rows of W1 is in here."""
+        return self._batch.gradient
 
     @property
     def learning_rate(self):
         """Rate of the updates to come."""
-        return self._batch_sgd.learning_rate
+        return self._sgd.learning_rate
 
     @learning_rate.setter
     def learning_rate(self, learning_rate):
         if learning_rate != self.learning_rate:
-            self._batch_sgd.learning_rate = learning_rate
+            self._sgd.learning_rate = learning_rate
             self._missed.change_rate(learning_rate)
 
     def loss_and_gradients(self, X, y, sample_weight=None, keep=None):
@@ -269,71 +268,55 @@ class LazyNetwork:
             Of the batch; the loss with the penalty on all weights.
         """
         self._features, X = narrow(X, len(self._W1))
-        self._load(self._features)
-        loss, accuracy = self._batch_network.loss_and_gradients(X, y, sample_weight, keep)
-        return loss + 0.5 * self.alpha * float(self._waiting[0]), accuracy
+        features, missed = self._features, self._missed
+        late = features[missed.seen[features] < missed.n_updates]
+        W1, velocity1 = self._W1[late], self._velocity1[late]
+        apply_maps(missed.maps(late), W1, velocity1)
+        self._W1[late], self._velocity1[late] = W1, velocity1
+        missed.seen[late] = missed.n_updates
+
+        if len(features) > self._buffers.shape[1]:
+            self._buffers = np.empty((2, len(features), self.hidden_size), self.dtype)
+        self._batch.W1, self._batch.dW1 = self._buffers[:, : len(features)]
+        np.take(self._W1, features, axis=0, out=self._batch.W1, mode="clip")
+        loss, accuracy = self._batch.loss_and_gradients(X, y, sample_weight, keep)
+        return loss + 0.5 * self.alpha * float(self._products[0]), accuracy
 
     def update(self, gradient):
         """Move the parameters one step; the gradient is overwritten."""
-        self._batch_sgd.update(gradient)
-        self._store(self._features)
+        self._sgd.update(gradient)
+        waiting, moved = self._products, np.zeros(3)
+        for rows in row_blocks(len(self._features), self.hidden_size):
+            features, w, g = self._features[rows], self._batch.W1[rows], self._batch.dW1[rows]
+            v = self._velocity1[features]
+            waiting = waiting - inner_products(w, v)
+            if self.alpha:
+                g += self.alpha * w
+            self._sgd.move(w, v, g)
+            moved += inner_products(w, v)
+            self._W1[features], self._velocity1[features] = w, v
+        self._products = symmetric_square(self._missed.map) @ waiting + moved
         self._missed.advance(self._features)
         if self._missed.n_updates == MOST_MISSED:
             self.catch_up()
 
-    def _load(self, features):
-        """Make the batch's network of some rows of W1, up to date, and all other parameters."""
-        size = n_parameters(len(features), self.hidden_size, self.n_outputs)
-        if size > self._buffers.shape[1]:
-            self._buffers = np.empty((3, size), self.dtype)
-        parameters, gradient, velocity = self._buffers[:, :size]
-        network, sgd = self._batch_network, self._batch_sgd
-        network.keep_in(parameters, gradient, len(features), self.hidden_size, self.n_outputs)
-        sgd.parameters, sgd.velocity = parameters, velocity
-        n = network.W1.size
-        parameters[n:], velocity[n:] = self._other_parameters, self._other_velocity
-        self._read(features, network.W1, velocity[:n].reshape(network.W1.shape))
-        # Of the rows that wait, the inner products are all that is known, and needed.
-        self._waiting = self._products - inner_products(parameters[:n], velocity[:n])
-
-    def _store(self, features):
-        """Put back what `_load` has taken out, one update later."""
-        parameters, velocity = self._batch_sgd.parameters, self._batch_sgd.velocity
-        shape = self._batch_network.W1.shape
-        n = self._batch_network.W1.size
-        self._W1[features] = parameters[:n].reshape(shape)
-        self._velocity1[features] = velocity[:n].reshape(shape)
-        self._other_parameters[:], self._other_velocity[:] = parameters[n:], velocity[n:]
-        self._products = move_products(self._waiting, self._missed.map)
-        self._products += inner_products(parameters[:n], velocity[:n])
-
-    def _read(self, features, W, velocity):
-        """Copy some rows of W1 and their velocities, up to date."""
-        np.take(self._W1, features, axis=0, out=W, mode="clip")
-        np.take(self._velocity1, features, axis=0, out=velocity, mode="clip")
-        late = np.flatnonzero(self._missed.seen[features] < self._missed.n_updates)
-        late_W, late_velocity = W[late], velocity[late]
-        move(late_W, late_velocity, self._missed.maps(features[late]))
-        W[late], velocity[late] = late_W, late_velocity
-
     def catch_up(self):
         """Bring all rows up to date."""
-        if self._missed.n_updates == 0:
-            return
-        for rows in row_chunks(len(self._W1), self._W1[:1].nbytes):
-            maps = self._missed.maps(rows)
-            move(self._W1[rows], self._velocity1[rows], maps)
-        self._missed.forget(self.learning_rate)
-        self._products = inner_products(self._W1, self._velocity1)
+        with self._reading:
+            if self._missed.n_updates == 0:
+                return
+            for rows in row_chunks(len(self._W1), self._W1[:1].nbytes):
+                apply_maps(self._missed.maps(rows), self._W1[rows], self._velocity1[rows])
+            self._missed.forget(self.learning_rate)
+            self._products = inner_products(self._W1, self._velocity1)
 
     def penalty(self):
         """Return ``alpha/2 (||W1||^2 + ||W2||^2)``."""
-        W2, _, _ = self._others
-        return 0.5 * self.alpha * (float(self._products[0]) + float(np.vdot(W2, W2)))
+        return 0.5 * self.alpha * float(self._products[0]) + self._batch.penalty()
 
     def is_finite(self):
         """Return whether the parameters that the last update moved are finite."""
-        return self._batch_network.is_finite()
+        return self._batch.is_finite() and bool(np.isfinite(self._batch.W1).all())
 
     def scores(self, X):
         """Compute the scores of every row of X, in row chunks; rows of W1 go on waiting."""
@@ -343,11 +326,27 @@ class LazyNetwork:
         scores = np.empty((X.shape[0], self.n_outputs), self.dtype)
         for rows in row_chunks(X.shape[0], bytes_per_row(X, self.hidden_size, self.dtype)):
             features, chunk = narrow(X[rows], len(self._W1))
-            W1, velocity1 = np.empty((2, len(features), self.hidden_size), self.dtype)
-            self._read(features, W1, velocity1)
-            scores[rows] = compute_scores(chunk, W1, *self._others, self.activation)
+            with self._reading:
+                W1 = self._W1[features]
+                apply_maps(self._missed.maps(features), W1, self._velocity1[features])
+            scores[rows] = compute_scores(chunk.tocsr(), W1, *self._others, self.activation)
         return scores
 
     def remember(self):
         """Return what training needs to go on, as an `SGD` does."""
         return {"velocity": self.velocity, "learning_rate": self.learning_rate}
+
+
+def narrow(X, n_features):
+    """Return the features that occur in CSR rows, and the rows with these columns alone.
+
+    They are returned as CSC, whose products with W1 and with the hidden units' gradient read
+    each row of W1, or write it, once.
+    """
+    occurs = np.zeros(n_features, bool)
+    occurs[X.indices] = True
+    features = np.flatnonzero(occurs)
+    position = np.empty(n_features, np.int32)
+    position[features] = np.arange(len(features), dtype=np.int32)
+    shape = (X.shape[0], len(features))
+    return features, csr_array((X.data, position[X.indices], X.indptr), shape=shape).tocsc()

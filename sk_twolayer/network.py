@@ -344,8 +344,13 @@ class TwoLayerNetwork:
         if parameters is None:
             parameters = np.zeros(n_parameters(*shape), dtype)
         self.hidden_size, self.dtype = hidden_size, parameters.dtype
-        self.keep_in(parameters, np.empty_like(parameters), *shape)
+        self.parameters, self.gradient = parameters, np.empty_like(parameters)
+        self.W1, self.W2, self.b1, self.b2 = unpack(self.parameters, *shape)
+        self.dW1, self.dW2, self.db1, self.db2 = unpack(self.gradient, *shape)
 
+        n_weights = self.W1.size + self.W2.size
+        self._weights = self.parameters[:n_weights]
+        self._weight_gradient = self.gradient[:n_weights]
         dtype = self.dtype
         self._scratch = np.empty(BLOCK_SIZE, dtype)
         self._a1 = np.empty((batch_size, hidden_size), dtype)
@@ -353,15 +358,6 @@ class TwoLayerNetwork:
         self._kept_a1 = None  # only with dropout
         self._scores = np.empty((n_outputs, batch_size), dtype)
         self._ones = np.ones(batch_size, dtype)  # a product with them is the fastest sum
-
-    def keep_in(self, parameters, gradient, n_features, hidden_size, n_outputs):
-        """Take these vectors for the parameters and their gradient, of a network so large."""
-        shape = (n_features, hidden_size, n_outputs)
-        self.parameters, self.gradient = parameters, gradient
-        self.W1, self.W2, self.b1, self.b2 = unpack(parameters, *shape)
-        self.dW1, self.dW2, self.db1, self.db2 = unpack(gradient, *shape)
-        n_weights = self.W1.size + self.W2.size
-        self._weights, self._weight_gradient = parameters[:n_weights], gradient[:n_weights]
 
     def scores(self, X):
         """Compute the scores of every row of X, in row chunks."""

@@ -57,13 +57,14 @@ def is_multilabel(model):
 
 
 def onnx_labels(classes):
-    """Return the labels as ONNX has them: int64 (for booleans too), or strings as objects."""
+    """Return the labels as ONNX has them: int64 (for booleans too), or strings in UTF-8."""
     if all(isinstance(label, str) for label in classes):
-        return classes.astype(object)
+        return np.array([label.encode() for label in classes], dtype=object)
     if classes.dtype.kind in "iubf":
         with np.errstate(invalid="ignore"):  # what int64 cannot hold is found below
             labels = classes.astype(np.int64)
-        return labels
+        if np.array_equal(labels, classes):
+            return labels
     raise ValueError(f"The labels are {classes}: those of ONNX are 64-bit integers or strings.")
 
 

@@ -75,17 +75,21 @@ class SGD(Optimizer):
     def update(self, gradient):
         """Move the parameters one step; the gradient is overwritten."""
         for parameters, velocity, step in blocks(self.parameters, self.velocity, gradient):
-            step *= self.learning_rate
-            if not self.momentum:
-                parameters -= step
-                continue
-            velocity *= self.momentum
-            velocity -= step
-            if self.nesterov:
-                parameters -= step
-                parameters += np.multiply(velocity, self.momentum, out=step)
-            else:
-                parameters += velocity
+            self.move(parameters, velocity, step)
+
+    def move(self, parameters, velocity, step):
+        """Move some parameters and their velocity; step is their gradient, and overwritten."""
+        step *= self.learning_rate
+        if not self.momentum:
+            parameters -= step
+            return
+        velocity *= self.momentum
+        velocity -= step
+        if self.nesterov:
+            parameters -= step
+            parameters += np.multiply(velocity, self.momentum, out=step)
+        else:
+            parameters += velocity
 
 
 class Adam(Optimizer):
