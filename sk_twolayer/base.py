@@ -48,8 +48,9 @@ def auto_learning_rate(solver, data):
     """Return the learning rate that "auto" stands for.
 
     The gradient of "sgd" grows with the square of the inputs, so that long rows need small
-    steps: its rate is 0.1, but at most 30 over the mean squared length of the rows. "adam"
-    divides the scale of its gradients out. Benchmarks chose the numbers.
+    steps: its rate is 0.1, but at most 30 over the mean squared length of the rows, and for
+    rows shorter than 2, as TF-IDF makes them, 0.4 over it, but at most 0.4. "adam" divides
+    the scale of its gradients out. Benchmarks chose the numbers.
     """
     if solver == "adam":
         return 0.02
@@ -60,8 +61,8 @@ def auto_learning_rate(solver, data):
         X = data.X[sample[rows]].astype(np.float64, copy=False)
         lengths[rows] = row_norms(X, squared=True)
     weights = None if data.sample_weight is None else data.sample_weight[sample]
-    mean_length = np.average(lengths, weights=weights)
-    return float(min(0.1, 30 / max(mean_length, 1)))
+    mean_length = max(np.average(lengths, weights=weights), 1)
+    return float(min(max(0.1, 0.4 / mean_length), 30 / mean_length))
 
 
 def in_main_process():

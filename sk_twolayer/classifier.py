@@ -67,7 +67,9 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
 
     solver : {"sgd", "adam", "lbfgs"}, default="sgd"
         Mini-batch gradient descent with momentum; Adam; or L-BFGS on all rows at once,
-        which suits small data, and for which an epoch is an iteration.
+        which suits small data, and for which an epoch is an iteration. For sparse rows of
+        many features take "sgd": its updates cost what the non-zeros cost, while each of
+        the others' passes over all parameters several times.
 
     alpha : float, default=1e-3
         Strength of the L2 penalty on the weights; the biases are not penalised. It is the
@@ -82,7 +84,8 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
     learning_rate : float or "auto", default="auto"
         Initial step size. "auto" is 0.02 for "adam". For "sgd" it is 0.1, but at most 30
         over the mean squared length of the rows (of up to 1,000 of them): that is less for
-        standardised rows of more than 300 features, and for features that are not scaled.
+        standardised rows of more than 300 features, and for features that are not scaled;
+        and more, up to 0.4, for rows shorter than 2, as those of TF-IDF.
         The value in use is `learning_rate_`. Not used by "lbfgs".
 
     learning_rate_decay : float, default=0.95

@@ -385,7 +385,7 @@ def test_a_pickle_counts_the_updates_whose_losses_it_leaves_out(data):
 def test_the_automatic_learning_rate_follows_the_length_of_the_rows(data, as_sparse):
     X, y = data
     X = X / np.sqrt(np.mean((X**2).sum(axis=1)))  # of mean squared length 1
-    for scale, rate in [(1, 0.1), (10, 0.1), (100, 30 / 100**2)]:
+    for scale, rate in [(0.1, 0.4), (1.25, 0.256), (10, 0.1), (100, 30 / 100**2)]:
         scaled = csr_matrix(scale * X) if as_sparse else scale * X
         model = TwoLayerClassifier(random_state=0, max_iter=1).fit(scaled, y)
         assert_allclose(model.learning_rate_, rate)

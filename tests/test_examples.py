@@ -49,3 +49,14 @@ def test_watch_training(tmp_path):
     epochs = int(said.split("ended after ")[1].split()[0])
     assert 1 <= epochs < 10_000
     assert (tmp_path / "learning_curves.png").stat().st_size > 5000
+
+
+def test_text_stream(tmp_path):
+    said = run(
+        *("text_stream.py", "--output", tmp_path, "--rows", 6000, "--bits", 14, "--words", 3000),
+        *("--peer", "--peer-bits", 10, "--hidden", 20),
+    )
+    share = {line.split(":")[0]: float(line.split()[1]) for line in said.splitlines()[-4:-1]}
+    assert list(share) == ["TwoLayerClassifier", "SGDClassifier", "MLPClassifier"]
+    assert share["TwoLayerClassifier"] > 0.4  # 0.25 by luck
+    assert (tmp_path / "text_stream.png").stat().st_size > 5000

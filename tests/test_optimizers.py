@@ -54,7 +54,7 @@ def test_a_recalled_memory_goes_on(make):
     first = make(parts, 0.1)
     for gradient in gradients[:3]:
         first.update(gradient.copy())
-    second = make(parts, 0.7)
+    second = make(parts, 0.1)
     second.recall(first.remember())
     for gradient in gradients[3:]:
         second.update(gradient.copy())

@@ -1,0 +1,131 @@
+"""A stream of documents through hashing and `partial_fit`, tested before it is trained on.
+
+Documents are made up as they come: words follow a Zipf-Mandelbrot law, and some are commoner in
+one of the classes than in the others. `HashingVectorizer` needs no vocabulary, so the stream
+may go on for ever. Each chunk is predicted first and trained on afterwards, which makes the
+accuracy over all chunks an honest one ("prequential" evaluation; Gama, Sebastiao, Rodrigues,
+"On evaluating stream learning algorithms", Machine Learning 2013).
+
+    python examples/text_stream.py --rows 1000000
+
+Beside the network runs a linear model, `SGDClassifier(loss="log_loss")`, and, with `--peer`, an
+`MLPClassifier`, which gets fewer hashed features, as its updates cost what its width costs.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import SGDClassifier
+from sklearn.neural_network import MLPClassifier
+
+from sk_twolayer import TwoLayerClassifier
+
+
+class Documents:
+    """An endless source of documents, each of one of some classes."""
+
+    def __init__(self, n_words, n_classes, length, seed):
+        self.rng = np.random.default_rng(seed)
+        self.n_classes, self.length = n_classes, length
+        self.words = np.array([f"word{i}" for i in range(n_words)], dtype=object)
+        frequencies = 1 / (np.arange(n_words) + 2.7)
+        # One word in ten tells of a class, where it is twice as common.
+        told = np.where(
+            self.rng.random(n_words) < 0.1, self.rng.integers(n_classes, size=n_words), -1
+        )
+        self.cumulated = [
+            np.cumsum(frequencies * np.where(told == c, 2, 1)) for c in range(n_classes)
+        ]
+
+    def draw(self, n_rows):
+        """Return documents and their classes."""
+        y = self.rng.integers(self.n_classes, size=n_rows)
+        lengths = np.maximum(self.rng.poisson(self.length, n_rows), 1)
+        texts = []
+        for c, length in zip(y, lengths, strict=True):
+            cumulated = self.cumulated[c]
+            words = np.searchsorted(cumulated, self.rng.random(length) * cumulated[-1])
+            texts.append(" ".join(self.words[words]))
+        return texts, y
+
+
+def main(arguments):
+    classes = np.arange(arguments.classes)
+    models = {
+        "TwoLayerClassifier": (
+            TwoLayerClassifier(arguments.hidden, random_state=0),
+            HashingVectorizer(n_features=2**arguments.bits, dtype=np.float32),
+        ),
+        "SGDClassifier": (
+            SGDClassifier(loss="log_loss", random_state=0),
+            HashingVectorizer(n_features=2**arguments.bits, dtype=np.float32),
+        ),
+    }
+    if arguments.peer:
+        models["MLPClassifier"] = (
+            MLPClassifier(arguments.hidden, random_state=0),
+            HashingVectorizer(n_features=2**arguments.peer_bits, dtype=np.float32),
+        )
+    source = Documents(arguments.words, arguments.classes, arguments.length, arguments.seed)
+    seconds = dict.fromkeys(models, 0.0)
+    correct = {name: [] for name in models}
+    seen = []
+    print(f"{'documents':>10}", *(f"{name:>20}" for name in models))
+    while sum(seen) < arguments.rows:
+        texts, y = source.draw(min(arguments.chunk, arguments.rows - sum(seen)))
+        for name, (model, vectorizer) in models.items():
+            X = vectorizer.transform(texts)
+            start = time.perf_counter()
+            # Before its first chunk a model knows nothing, and is right by luck.
+            correct[name].append(
+                np.count_nonzero(model.predict(X) == y) if seen else len(y) / len(classes)
+            )
+            model.partial_fit(X, y, classes=classes)
+            seconds[name] += time.perf_counter() - start
+        seen.append(len(y))
+        if len(seen) % arguments.every == 0 or sum(seen) == arguments.rows:
+            last = sum(seen[-arguments.every :])
+            shares = (sum(correct[name][-arguments.every :]) / last for name in models)
+            print(f"{sum(seen):10d}", *(f"{share:20.4f}" for share in shares), flush=True)
+
+    n = np.cumsum(seen)
+    fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for name in models:
+        overall = np.cumsum(correct[name]) / n
+        print(f"{name}: {overall[-1]:.4f} of {n[-1]} right, {seconds[name]:.1f} s")
+        (line,) = ax.plot(n, np.array(correct[name]) / seen, lw=0.8, alpha=0.4)
+        ax.plot(n, overall, color=line.get_color(), lw=2, label=f"{name}, so far")
+    ax.set(xlabel="documents", ylabel="accuracy, tested then trained")
+    ax.set_title("Each chunk (thin), and all chunks so far", fontsize="medium")
+    ax.legend()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / "text_stream.png"
+    fig.savefig(path, dpi=120)
+    print(f"picture: {path}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=30_000, help="documents in all")
+    parser.add_argument("--chunk", type=int, default=1000, help="documents in a chunk")
+    parser.add_argument("--every", type=int, default=5, help="chunks between printed lines")
+    parser.add_argument("--words", type=int, default=200_000, help="different words")
+    parser.add_argument("--length", type=int, default=100, help="mean words in a document")
+    parser.add_argument("--classes", type=int, default=4)
+    parser.add_argument("--hidden", type=int, default=100, help="hidden units")
+    parser.add_argument("--bits", type=int, default=20, help="hash to 2**bits features")
+    parser.add_argument("--peer", action="store_true", help="run MLPClassifier too")
+    parser.add_argument("--peer-bits", type=int, default=14, help="its features, 2**bits")
+    parser.add_argument("--output", type=Path, default=Path("text_stream_output"))
+    parser.add_argument("--seed", type=int, default=0)
+    main(parser.parse_args())
