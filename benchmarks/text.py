@@ -90,7 +90,7 @@ def race(shape):
     start = time.perf_counter()
     model.fit(X, y)
     seconds, target = time.perf_counter() - start, log_loss(y, model.predict_proba(X))
-    for epochs in range(1, 101):
+    for epochs in (1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 90):
         ours = TwoLayerClassifier(HIDDEN_SIZE, max_iter=epochs, random_state=0)
         start = time.perf_counter()
         ours.fit(X, y)
