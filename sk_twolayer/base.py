@@ -14,9 +14,10 @@ from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import __version__ as sklearn_version
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import row_norms
@@ -65,6 +66,13 @@ def auto_learning_rate(solver, data):
     return float(min(max(0.1, 0.4 / mean_length), 30 / mean_length))
 
 
+def our_version():
+    """Return the version of this package, which imports this module first."""
+    from sk_twolayer import __version__
+
+    return __version__
+
+
 def in_main_process():
     """Return whether this process is that of the user, not one that works for it."""
     return current_process().name == "MainProcess"
@@ -95,7 +103,29 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         state.pop("_lazy_network", None)
         if state.get("_training_state", {}) is None:  # it will never be gone on with
             state["batch_loss_curve_"] = None
-        return state
+        return state | {"_sklearn_version": sklearn_version, "_sk_twolayer_version": our_version()}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        version = state.pop("_sklearn_version", "of an unknown version")
+        if version != sklearn_version:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=sklearn_version,
+                    original_sklearn_version=version,
+                ),
+                stacklevel=2,
+            )
+        version = state.pop("_sk_twolayer_version", "of an unknown version")
+        if version != our_version():
+            warnings.warn(
+                f"This {type(self).__name__} was saved by sk_twolayer {version}, and is loaded by "
+                f"{our_version()}: it may predict otherwise, or fail. Fit it anew, or install "
+                f"the version that saved it.",
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     def _validate(self, X, y, sample_weight, reset):
         """Check X, y and sample_weight, and leave the dtype of X as it is."""
@@ -369,10 +399,12 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
                     return last, last
             self._catch_up()
             velocity = memory["velocity"] if memory else np.zeros_like(parameters)
+            if memory and not (in_place and velocity.flags.writeable):
+                velocity = velocity.copy()
             network = LazyNetwork(
                 *shape,
                 parameters=parameters,
-                velocity=velocity.copy() if memory and not in_place else velocity,
+                velocity=velocity,
                 learning_rate=learning_rate,
                 **settings,
             )
