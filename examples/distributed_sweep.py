@@ -9,7 +9,8 @@ of Dask's configuration.
 joblib's Dask backend needs help to survive the loss of workers, which the two classes below
 give; they work for any search, and for anything else that uses joblib. Workers may then die
 and come back, one or all: what they were working on is done again, and the results are the
-same. `--check` proves it by a second run without the cluster.
+same, which `--check` proves by a second run without the cluster. With no workers left, the
+sweep waits for new ones.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import csv
 import sys
 import time
 import warnings
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -95,7 +97,10 @@ def start_cluster(n_workers):
     # the moment, so that they would have to travel again.
     with dask.config.set({"distributed.scheduler.active-memory-manager.start": False}):
         cluster = LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            n_workers=n_workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",  # a free port, so that two sweeps do not clash
         )
     with cluster, DurableClient(cluster) as client:
         yield client
@@ -208,6 +213,11 @@ def main(arguments):
             sys.exit(
                 f"A fit was given up, as every worker that tried it died: {error}. It may need "
                 f"more memory than a worker has: try fewer --workers, or a smaller network."
+            )
+        except CancelledError as error:
+            sys.exit(
+                f"The sweep was cut off: {error} Workers may die and come back, but what the "
+                f"scheduler knew is gone with it: run the sweep again."
             )
         seconds = time.perf_counter() - start
 
