@@ -164,9 +164,9 @@ def initialize(W1, W2, b1, b2, init, rng):
     b2[:] = 0
 
 
-def row_chunks(n_rows, bytes_per_row):
-    """Slices that cover n_rows rows in pieces of at most CHUNK_BYTES."""
-    size = max(1, CHUNK_BYTES // max(bytes_per_row, 1))
+def row_chunks(n_rows, bytes_per_row, chunk_bytes=CHUNK_BYTES):
+    """Slices that cover n_rows rows in pieces of at most so many bytes, or a row."""
+    size = max(1, chunk_bytes // max(bytes_per_row, 1))
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
 
 
@@ -344,12 +344,12 @@ class TwoLayerNetwork:
         if parameters is None:
             parameters = np.zeros(n_parameters(*shape), dtype)
         self.hidden_size, self.dtype = hidden_size, parameters.dtype
-        self.parameters, self.gradient = parameters, np.empty_like(parameters)
-        self.W1, self.W2, self.b1, self.b2 = unpack(self.parameters, *shape)
+        self._parameters, self.gradient = parameters, np.empty_like(parameters)
+        self.W1, self.W2, self.b1, self.b2 = unpack(parameters, *shape)
         self.dW1, self.dW2, self.db1, self.db2 = unpack(self.gradient, *shape)
 
         n_weights = self.W1.size + self.W2.size
-        self._weights = self.parameters[:n_weights]
+        self._weights = parameters[:n_weights]
         self._weight_gradient = self.gradient[:n_weights]
         dtype = self.dtype
         self._scratch = np.empty(BLOCK_SIZE, dtype)
@@ -359,17 +359,30 @@ class TwoLayerNetwork:
         self._scores = np.empty((n_outputs, batch_size), dtype)
         self._ones = np.ones(batch_size, dtype)  # a product with them is the fastest sum
 
+    @property
+    def parameters(self):
+        """All parameters, as one vector."""
+        return self._parameters
+
     def scores(self, X):
         """Compute the scores of every row of X, in row chunks."""
         return compute_scores(X, self.W1, self.W2, self.b1, self.b2, self.activation)
 
     def is_finite(self):
         """Return whether all parameters are finite numbers."""
-        return all(np.isfinite(block).all() for (block,) in blocks(self.parameters))
+        return all(np.isfinite(block).all() for (block,) in blocks(self._parameters))
 
     def penalty(self):
         """Return ``alpha/2 (||W1||^2 + ||W2||^2)``."""
         return 0.5 * self.alpha * float(np.dot(self._weights, self._weights))
+
+    def multiply_by_W1(self, X, out):
+        """Write ``X W1`` into out."""
+        multiply(X, self.W1, out)
+
+    def compute_dW1(self, X, dz1):
+        """Write the gradient of W1, without the penalty's, into ``dW1``."""
+        multiply(X.T, dz1, out=self.dW1)
 
     def loss_and_gradients(self, X, y, sample_weight=None, keep=None):
         """Compute the loss of one batch, and its gradient into ``gradient``.
@@ -397,7 +410,7 @@ class TwoLayerNetwork:
         a1, da1, scores, ones = self._a1[:n], self._da1[:n], self._scores[:, :n], self._ones[:n]
 
         # Forward.
-        multiply(X, self.W1, out=a1)
+        self.multiply_by_W1(X, out=a1)
         a1 += self.b1
         activate(a1)
         kept_a1 = a1
@@ -427,7 +440,7 @@ class TwoLayerNetwork:
             da1 *= keep
         backward(a1, da1)
         dz1 = da1
-        multiply(X.T, dz1, out=self.dW1)
+        self.compute_dW1(X, dz1)
         np.matmul(ones, dz1, out=self.db1)
 
         # The penalty.

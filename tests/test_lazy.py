@@ -1,6 +1,7 @@
 """Lazy updates: that they are the dense ones, to rounding, whatever is on, off or in between."""
 
 import pickle
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -45,9 +46,13 @@ def parameters(model):
     batch_size=st.sampled_from([1, 4, 7]),
     n_classes=st.sampled_from([2, 3]),
     activation=st.sampled_from(["relu", "tanh"]),
+    # Non-zeros a row and feature at which all rows are moved: always, in some batches, never.
+    dense_batch=st.sampled_from([0.0, 0.09, 1.0]),
     seed=st.integers(0, 1000),
 )
-def test_lazy_and_dense_updates_agree(weighted, n_classes, batch_size, seed, **options):
+def test_lazy_and_dense_updates_agree(
+    weighted, n_classes, batch_size, dense_batch, seed, **options
+):
     X, y = texts(n_rows=40 * batch_size, n_classes=n_classes, seed=seed)
     weights = np.random.default_rng(seed).uniform(0.5, 2, len(y)) if weighted else None
     model = TwoLayerClassifier(
@@ -59,7 +64,8 @@ def test_lazy_and_dense_updates_agree(weighted, n_classes, batch_size, seed, **o
         random_state=seed,
         **options,
     )
-    model.fit(X, y, weights)
+    with patch.object(lazy, "DENSE_BATCH", dense_batch * batch_size):
+        model.fit(X, y, weights)
     sparse, losses = parameters(model), model.batch_loss_curve_
     model.fit(X.toarray(), y, weights)
     assert len(losses) == 200
