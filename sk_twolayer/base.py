@@ -8,7 +8,7 @@ call; train; publish what came out as fitted attributes.
 import warnings
 from dataclasses import replace
 from functools import partial
-from math import ceil
+from math import ceil, sqrt
 from multiprocessing import current_process
 from numbers import Integral
 
@@ -45,13 +45,14 @@ def computing_dtype(X):
     return np.dtype(np.float32 if narrow else np.float64)
 
 
-def auto_learning_rate(solver, data):
+def auto_learning_rate(solver, data, batch_size):
     """Return the learning rate that "auto" stands for.
 
     The gradient of "sgd" grows with the square of the inputs, so that long rows need small
-    steps: its rate is 0.1, but at most 30 over the mean squared length of the rows, and for
-    rows shorter than 2, as TF-IDF makes them, 0.4 over it, but at most 0.4. "adam" divides
-    the scale of its gradients out. Benchmarks chose the numbers.
+    steps: its rate is 0.1, but at most 30 over the mean squared length of the rows. Where rows
+    are about as short as TF-IDF makes them, it is ``sqrt(batch_size) / 32`` over that mean, or
+    over 1: as the noise of a batch falls with the root of its size, larger ones bear larger
+    steps. "adam" divides the scale of its gradients out. Benchmarks chose the numbers.
     """
     if solver == "adam":
         return 0.02
@@ -63,7 +64,8 @@ def auto_learning_rate(solver, data):
         lengths[rows] = row_norms(X, squared=True)
     weights = None if data.sample_weight is None else data.sample_weight[sample]
     mean_length = max(np.average(lengths, weights=weights), 1)
-    return float(min(max(0.1, 0.4 / mean_length), 30 / mean_length))
+    short = sqrt(batch_size) / 32
+    return float(min(max(0.1, short / mean_length), 30 / mean_length))
 
 
 def our_version():
@@ -190,8 +192,8 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         else:
             parameters = np.zeros(n_parameters(*shape), training_dtype)
             initialize(*unpack(parameters, *shape), self._resolve_init(), rng)
-        batch_size = self._resolve_batch_size(len(data.rows))
-        learning_rate, current_rate = self._resolve_learning_rate(data, state)
+        batch_size = self._resolve_batch_size(len(data.rows), lazy)
+        learning_rate, current_rate = self._resolve_learning_rate(data, state, batch_size)
         network, optimizer = self._make_network_and_optimizer(
             shape, output, parameters, batch_size, current_rate, state, lazy, in_place
         )
@@ -358,15 +360,16 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             return "he" if self.activation == "relu" else "glorot"
         return self.init
 
-    def _resolve_batch_size(self, n_rows):
+    def _resolve_batch_size(self, n_rows, lazy):
         if self.solver == "lbfgs":
             return min(1000, n_rows)  # only bounds the memory: all batches make one gradient
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = min(max(n_rows // 10, 32), 200)
+            # Lazy updates cost what the rows cost, in whatever batches: then rather more of them.
+            batch_size = min(max(n_rows // (50 if lazy else 10), 32), 200)
         return batch_size if self.replacement else min(batch_size, n_rows)
 
-    def _resolve_learning_rate(self, data, state):
+    def _resolve_learning_rate(self, data, state, batch_size):
         """Return the initial step size, and the one to go on with."""
         if self.solver == "lbfgs":
             return None, None
@@ -375,7 +378,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             return self.learning_rate_, state["optimizer"]["learning_rate"]
         rate = self.learning_rate
         if rate == "auto":
-            rate = auto_learning_rate(self.solver, data)
+            rate = auto_learning_rate(self.solver, data, batch_size)
         return rate, rate
 
     def _make_network_and_optimizer(

@@ -78,14 +78,14 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
 
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch. A number above the number of rows is clipped to it, unless
-        batches are drawn with replacement. "auto" is a tenth of the rows, but at least 32
-        and at most 200. Not used by "lbfgs".
+        batches are drawn with replacement. "auto" is a tenth of the rows, or a fiftieth for
+        sparse rows with "sgd", but at least 32 and at most 200. Not used by "lbfgs".
 
     learning_rate : float or "auto", default="auto"
         Initial step size. "auto" is 0.02 for "adam". For "sgd" it is 0.1, but at most 30
         over the mean squared length of the rows (of up to 1,000 of them): that is less for
         standardised rows of more than 300 features, and for features that are not scaled;
-        and more, up to 0.4, for rows shorter than 2, as those of TF-IDF.
+        and more for rows about as short as those of TF-IDF, up to sqrt(batch_size) / 32.
         The value in use is `learning_rate_`. Not used by "lbfgs".
 
     learning_rate_decay : float, default=0.95

@@ -43,10 +43,10 @@ MOST_MISSED = 2**16
 
 # A batch with so many non-zeros per feature leaves out few features, if any. Then it is faster
 # to move all rows of W1 where they are than to gather some, and to scatter them again.
-DENSE_BATCH = 4
+DENSE_BATCH = 1.5
 
 # What passes over rows of W1 works on blocks of so many bytes, which a cache holds.
-ROW_BLOCK_BYTES = 2**19
+ROW_BLOCK_BYTES = 2**18
 
 
 class MissedUpdates:
@@ -322,10 +322,13 @@ class LazyNetwork(TwoLayerNetwork):
             self._buffers = np.empty((2, len(features), self.hidden_size), self.dtype)
         self._features = features
         self._w, self._v = self._buffers[:, : len(features)]
-        np.take(as_items(self.W1), features, out=as_items(self._w), mode="clip")
-        np.take(as_items(self._velocity1), features, out=as_items(self._v), mode="clip")
-        for rows in self._row_blocks(np.count_nonzero(late)):
-            apply_maps(missed.maps(features[rows]), self._w[rows], self._v[rows])
+        n_late = np.count_nonzero(late)
+        for rows in self._row_blocks(len(features)):
+            w, v = self._w[rows], self._v[rows]
+            np.take(as_items(self.W1), features[rows], out=as_items(w), mode="clip")
+            np.take(as_items(self._velocity1), features[rows], out=as_items(v), mode="clip")
+            if rows.start < n_late:
+                apply_maps(missed.maps(features[rows]), w, v)
         return keep_columns(X, features, self._position)
 
     def _row_blocks(self, n_rows):
@@ -351,11 +354,12 @@ class LazyNetwork(TwoLayerNetwork):
                 dots += np.vdot(w, g), np.vdot(v, g), np.vdot(g, g)
                 g += self.alpha * w
             self._sgd.move(w, v, g)
+            if self._features is not EVERY:
+                as_items(self.W1)[self._features[rows]] = as_items(w)
+                as_items(self._velocity1)[self._features[rows]] = as_items(v)
         missed = self._missed
         self._products = move_products(self._products, missed.map, missed.push, dots)
         if self._features is not EVERY:
-            as_items(self.W1)[self._features] = as_items(self._w)
-            as_items(self._velocity1)[self._features] = as_items(self._v)
             missed.advance(self._features)
             if missed.n_updates == MOST_MISSED:
                 self.catch_up()

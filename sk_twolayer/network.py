@@ -158,7 +158,7 @@ def initialize(W1, W2, b1, b2, init, rng):
             deviation = np.sqrt(2 / n_in)
         elif init == "glorot":
             deviation = np.sqrt(2 / (n_in + n_out))
-        for rows in row_chunks(n_in, n_out * 8):
+        for rows in row_chunks(n_in, n_out * 8, chunk_bytes=2**18):
             W[rows] = deviation * rng.standard_normal(W[rows].shape)
     b1[:] = 0
     b2[:] = 0

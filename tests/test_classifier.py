@@ -385,10 +385,12 @@ def test_a_pickle_counts_the_updates_whose_losses_it_leaves_out(data):
 def test_the_automatic_learning_rate_follows_the_length_of_the_rows(data, as_sparse):
     X, y = data
     X = X / np.sqrt(np.mean((X**2).sum(axis=1)))  # of mean squared length 1
-    for scale, rate in [(0.1, 0.4), (1.25, 0.256), (10, 0.1), (100, 30 / 100**2)]:
+    expected = [(0.1, 64, 8 / 32), (0.1, 16, 4 / 32), (1.25, 64, 0.25 / 1.25**2)]
+    expected += [(10, 64, 0.1), (100, 64, 30 / 100**2)]
+    for scale, batch_size, rate in expected:
         scaled = csr_matrix(scale * X) if as_sparse else scale * X
-        model = TwoLayerClassifier(random_state=0, max_iter=1).fit(scaled, y)
-        assert_allclose(model.learning_rate_, rate)
+        model = TwoLayerClassifier(batch_size=batch_size, max_iter=1, random_state=0)
+        assert_allclose(model.fit(scaled, y).learning_rate_, rate)
     # The first chunk of a stream decides.
     model = TwoLayerClassifier(random_state=0).partial_fit(100 * X, y, classes=[0, 1, 2])
     assert_allclose(model.partial_fit(X, y).learning_rate_, 30 / 100**2)
@@ -400,6 +402,20 @@ def test_the_automatic_learning_rate_follows_the_length_of_the_rows(data, as_spa
         1e4 * repeated[0] ** 2, repeated[1]
     )
     assert_allclose(weighted.learning_rate_, repeated.learning_rate_)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "dense", "sparse"), [(300, 10, 10), (3000, 15, 50), (20_000, 100, 100)]
+)
+def test_the_automatic_batches(n_rows, dense, sparse):
+    X, y = np.eye(2)[np.arange(n_rows) % 2], np.arange(n_rows) % 2
+    for rows, solver, n_updates in [
+        (X, "sgd", dense),
+        (csr_matrix(X), "sgd", sparse),
+        (csr_matrix(X), "adam", dense),
+    ]:
+        model = TwoLayerClassifier(2, solver=solver, max_iter=1, random_state=0).fit(rows, y)
+        assert model.n_updates_ == n_updates
 
 
 def test_features_that_are_not_scaled_do_not_diverge(data):
