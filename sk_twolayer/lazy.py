@@ -319,6 +319,7 @@ class LazyNetwork(TwoLayerNetwork):
         late = missed.seen[features] < missed.n_updates
         features = np.concatenate([features[late], features[~late]])
         if len(features) > self._buffers.shape[1]:
+            del self._buffers, self._w, self._v  # before there are others
             self._buffers = np.empty((2, len(features), self.hidden_size), self.dtype)
         self._features = features
         self._w, self._v = self._buffers[:, : len(features)]
