@@ -61,7 +61,8 @@ def main(arguments):
     classes = np.arange(arguments.classes)
     models = {
         "TwoLayerClassifier": (
-            TwoLayerClassifier(arguments.hidden, random_state=0),
+            # A penalty at every update for ever would let rare words be forgotten.
+            TwoLayerClassifier(arguments.hidden, alpha=1e-6, random_state=0),
             HashingVectorizer(n_features=2**arguments.bits, dtype=np.float32),
         ),
         "SGDClassifier": (
@@ -88,6 +89,8 @@ def main(arguments):
             correct[name].append(
                 np.count_nonzero(model.predict(X) == y) if seen else len(y) / len(classes)
             )
+            if name == "TwoLayerClassifier":  # `SGDClassifier` lets its rate fall by itself
+                model.set_params(learning_rate=0.4 / np.sqrt(1 + len(seen) / 3))
             model.partial_fit(X, y, classes=classes)
             seconds[name] += time.perf_counter() - start
         seen.append(len(y))
