@@ -165,12 +165,9 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         # A line search stumbles over the rounding of float32.
         training_dtype = np.dtype(np.float64) if self.solver == "lbfgs" else dtype
 
-        targets = encode(y, classes, training_dtype)
-        class_counts = self._count_classes(y, classes, sample_weight, state, one_pass)
-        weights = weigh_rows(y, classes, sample_weight, self.class_weight, class_counts)
-        if weights is not None:
-            weights = weights.astype(training_dtype, copy=False)
-        data = Data(X, targets, weights)
+        data, class_counts = self._make_data(
+            X, y, sample_weight, classes, training_dtype, state, one_pass
+        )
         split_seed = state.get("split_seed")
         if validation is not None:
             X_val, y_val, sample_weight_val = validation
@@ -180,8 +177,8 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             data, validation = self._hold_out(data, y, split_seed)
 
         output, n_outputs = "softmax", len(classes)
-        if targets.ndim == 2:
-            output, n_outputs = "logistic", targets.shape[1]
+        if data.y.ndim == 2:
+            output, n_outputs = "logistic", data.y.shape[1]
         shape = (X.shape[1], self.hidden_size, n_outputs)
         # Updates on sparse rows touch few rows of W1. Then a chunk is trained in place, as a
         # copy of all would take longer than the training.
@@ -230,11 +227,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             self._lazy_network = None
             if lazy:
                 network.catch_up()
-        for name, value in fitted_attributes(parameters, copy=False).items():
-            setattr(self, name, value)
-        self.learning_rate_ = learning_rate
-        self.n_iter_ = progress.n_epochs
-        self._publish_history(progress.history, watches_validation=validation is not None)
+        self._publish(fitted_attributes(parameters, copy=False), learning_rate, progress)
         # What only a continued training needs is not kept after a plain fit.
         self._training_state = None
         if (one_pass or self.warm_start) and completed:
@@ -249,6 +242,15 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         if end_fit_task is not None:
             end_fit_task(reconstruction_attributes={})
         return self
+
+    def _make_data(self, X, y, sample_weight, classes, dtype, state, one_pass):
+        """Return the rows to train on, and the weight of each class in them."""
+        targets = encode(y, classes, dtype)
+        class_counts = self._count_classes(y, classes, sample_weight, state, one_pass)
+        weights = weigh_rows(y, classes, sample_weight, self.class_weight, class_counts)
+        if weights is not None:
+            weights = weights.astype(dtype, copy=False)
+        return Data(X, targets, weights), class_counts
 
     def _run(self, network, optimizer, data, progress, rng, batch_size, one_pass):
         """Train, with the warnings that belong to it; return whether no Ctrl-C cut it off."""
@@ -451,13 +453,19 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             self.n_updates_ - len(self.batch_loss_curve_ or []),
         )
 
-    def _publish_history(self, history, watches_validation):
+    def _publish(self, fitted_attributes, learning_rate, progress):
+        """Set what `fit` and `partial_fit` leave to the user."""
+        for name, value in fitted_attributes.items():
+            setattr(self, name, value)
+        history = progress.history
+        self.learning_rate_ = learning_rate
+        self.n_iter_ = progress.n_epochs
         self.batch_loss_curve_ = history.batch_losses
         self.n_updates_ = history.n_updates
         self.loss_curve_ = history.losses
         self.loss_ = history.losses[-1]
         self.train_scores_ = history.train_scores
-        self.best_loss_ = None if watches_validation else min(history.losses)
+        self.best_loss_ = None if progress.validation is not None else min(history.losses)
         self.validation_loss_curve_ = history.validation_losses or None
         self.validation_scores_ = history.validation_scores or None
         self.best_validation_score_ = max(history.validation_scores, default=None)
