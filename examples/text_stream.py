@@ -108,6 +108,7 @@ def main(arguments):
         ax.plot(n, overall, color=line.get_color(), lw=2, label=f"{name}, so far")
     ax.set(xlabel="documents", ylabel="accuracy, tested then trained")
     ax.set_title("Each chunk (thin), and all chunks so far", fontsize="medium")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.legend()
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "text_stream.png"

@@ -189,7 +189,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         else:
             parameters = np.zeros(n_parameters(*shape), training_dtype)
             initialize(*unpack(parameters, *shape), self._resolve_init(), rng)
-        batch_size = self._resolve_batch_size(len(data.rows), lazy)
+        batch_size = self._resolve_batch_size(X, len(data.rows), lazy)
         learning_rate, current_rate = self._resolve_learning_rate(data, state, batch_size)
         network, optimizer = self._make_network_and_optimizer(
             shape, output, parameters, batch_size, current_rate, state, lazy, in_place
@@ -362,13 +362,17 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             return "he" if self.activation == "relu" else "glorot"
         return self.init
 
-    def _resolve_batch_size(self, n_rows, lazy):
+    def _resolve_batch_size(self, X, n_rows, lazy):
         if self.solver == "lbfgs":
             return min(1000, n_rows)  # only bounds the memory: all batches make one gradient
         batch_size = self.batch_size
         if batch_size == "auto":
-            # Lazy updates cost what the rows cost, in whatever batches: then rather more of them.
-            batch_size = min(max(n_rows // (50 if lazy else 10), 32), 200)
+            batch_size = min(max(n_rows // 10, 32), 200)
+            # Lazy updates cost what the rows cost, in whatever batches, as long as a batch leaves
+            # out many features. Then rather more of them.
+            smaller = min(max(n_rows // 50, 32), 200)
+            if lazy and smaller * X.nnz < X.shape[0] * X.shape[1]:
+                batch_size = smaller
         return batch_size if self.replacement else min(batch_size, n_rows)
 
     def _resolve_learning_rate(self, data, state, batch_size):

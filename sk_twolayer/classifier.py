@@ -78,8 +78,10 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
 
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch. A number above the number of rows is clipped to it, unless
-        batches are drawn with replacement. "auto" is a tenth of the rows, or a fiftieth for
-        sparse rows with "sgd", but at least 32 and at most 200. Not used by "lbfgs".
+        batches are drawn with replacement. "auto" is a tenth of the rows, but at least 32
+        and at most 200; for sparse rows with "sgd" it is a fiftieth, within the same
+        bounds, if a feature occurs less than once in such a batch on average. Not used by
+        "lbfgs".
 
     learning_rate : float or "auto", default="auto"
         Initial step size. "auto" is 0.02 for "adam". For "sgd" it is 0.1, but at most 30

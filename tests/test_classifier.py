@@ -405,17 +405,19 @@ def test_the_automatic_learning_rate_follows_the_length_of_the_rows(data, as_spa
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "dense", "sparse"), [(300, 10, 10), (3000, 15, 50), (20_000, 100, 100)]
+    ("n_rows", "of_a_tenth", "of_a_fiftieth"), [(300, 10, 10), (3000, 15, 50), (20_000, 100, 100)]
 )
-def test_the_automatic_batches(n_rows, dense, sparse):
-    X, y = np.eye(2)[np.arange(n_rows) % 2], np.arange(n_rows) % 2
-    for rows, solver, n_updates in [
-        (X, "sgd", dense),
-        (csr_matrix(X), "sgd", sparse),
-        (csr_matrix(X), "adam", dense),
+def test_the_automatic_batches(n_rows, of_a_tenth, of_a_fiftieth):
+    rows = np.arange(n_rows)
+    narrow, wide = (csr_matrix((np.ones(n_rows), (rows, rows % n))) for n in (2, 1000))
+    for X, solver, n_updates in [
+        (narrow.toarray(), "sgd", of_a_tenth),
+        (narrow, "sgd", of_a_tenth),  # every feature occurs in every batch
+        (wide, "sgd", of_a_fiftieth),
+        (wide, "adam", of_a_tenth),
     ]:
-        model = TwoLayerClassifier(2, solver=solver, max_iter=1, random_state=0).fit(rows, y)
-        assert model.n_updates_ == n_updates
+        model = TwoLayerClassifier(2, solver=solver, max_iter=1, random_state=0)
+        assert model.fit(X, rows % 2).n_updates_ == n_updates
 
 
 def test_features_that_are_not_scaled_do_not_diverge(data):
