@@ -59,7 +59,7 @@ def auto_learning_rate(solver, data, batch_size):
     evenly_spaced = np.linspace(0, len(data.rows) - 1, min(len(data.rows), 1000)).astype(int)
     sample = data.rows[evenly_spaced]
     lengths = np.empty(len(sample))
-    for rows in row_chunks(len(sample), bytes_per_row(data.X, 0, np.float64)):
+    for rows in row_chunks(len(sample), bytes_per_row(data.X, 0, np.float64), 2**20):
         X = data.X[sample[rows]].astype(np.float64, copy=False)
         lengths[rows] = row_norms(X, squared=True)
     weights = None if data.sample_weight is None else data.sample_weight[sample]

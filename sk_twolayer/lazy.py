@@ -381,7 +381,7 @@ class LazyNetwork(TwoLayerNetwork):
 
     def is_finite(self):
         """Return whether the parameters that the last update moved are finite."""
-        return super().is_finite() and bool(np.isfinite(self._w).all())
+        return super().is_finite() and all(np.isfinite(w).all() for (w,) in blocks(self._w.ravel()))
 
     def scores(self, X):
         """Compute the scores of every row of X, in row chunks; rows of W1 go on waiting."""
