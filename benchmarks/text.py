@@ -14,6 +14,8 @@ Then two shapes that occur in the wild: TF-IDF of these documents, and counts of
 n-grams, those that occur in a hundredth of the documents, some 470 in each. The race is for the
 log loss on the training rows that MLPClassifier's defaults reach on the shape as it is after 5, 10
 and 20 epochs. Ours has the same penalty; what it does to the rows first is in its name, and timed.
+Last, both with their defaults until they stop: seconds, and the accuracy on a quarter of the
+documents that they have not seen.
 
 One thread; each measurement has a fresh interpreter.
 """
@@ -34,6 +36,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
@@ -177,6 +180,15 @@ def race(name, way):
     return X.shape[1], X.nnz / N_ROWS, results
 
 
+def generalize(name, contender):
+    """Return seconds, epochs and accuracy on unseen documents of the defaults."""
+    X, y = shape(name)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    model = CONTENDERS[contender]
+    seconds, _ = time_fit(model, X_train, y_train)
+    return seconds, model.n_iter_, model.score(X_test, y_test)
+
+
 def in_fresh_interpreter(*arguments):
     command = [sys.executable, __file__, "--only", json.dumps(arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -227,6 +239,13 @@ def main(largest, largest_peer):
                 flush=True,
             )
 
+    print()
+    for name, contender in product(
+        ("counts", "TF-IDF", "TF-IDF, float32"), ("ours", "ours, adam", "MLPClassifier")
+    ):
+        seconds, epochs, accuracy = in_fresh_interpreter("generalize", name, contender)
+        print(f"{name:>16} {contender:>14}: {seconds:6.2f} s, {epochs:3} epochs, {accuracy:.4f}")
+
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
@@ -238,6 +257,7 @@ if __name__ == "__main__":
     if arguments.only:
         function, *values = json.loads(arguments.only)
         with threadpool_limits(1):
-            print(json.dumps({"measure": measure, "race": race}[function](*values)))
+            functions = {"measure": measure, "race": race, "generalize": generalize}
+            print(json.dumps(functions[function](*values)))
     else:
         main(arguments.largest, arguments.largest_peer)
