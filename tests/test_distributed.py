@@ -217,7 +217,9 @@ def test_the_example_joins_a_running_scheduler(client, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("listens", "reason"), [(False, "refused"), (True, "does not greet like a scheduler")]
+    ("listens", "reason"),
+    # A busy machine may take the second to find out that nobody listens.
+    [(False, "refused|Timed out trying"), (True, "does not greet like a scheduler")],
 )
 def test_a_scheduler_that_does_not_answer(listens, reason, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -228,8 +230,9 @@ def test_a_scheduler_that_does_not_answer(listens, reason, tmp_path):
         done = run("--scheduler", address, "--timeout", 1, "--output", tmp_path)
         assert time.perf_counter() - start < 40
     assert done.returncode == 1
-    for part in (f"--scheduler {address} does not answer", reason, "dask scheduler", "--timeout 1"):
+    for part in (f"--scheduler {address} does not answer", "dask scheduler", "--timeout 1"):
         assert part in done.stderr
+    assert re.search(reason, done.stderr)
     assert "Traceback" not in done.stderr
 
 
