@@ -131,6 +131,27 @@ def test_validation_and_warm_starts_are_those_of_dense_rows():
             assert_allclose(losses, dense.validation_loss_curve_, rtol=1e-9)
 
 
+def test_csr_arrays_of_any_kind():
+    X, y = texts()
+    X = X.tolil()
+    X[:20] = 0  # whole batches without an entry
+    X = csr_array(X)
+    model = TwoLayerClassifier(
+        5, learning_rate=0.005, alpha=0.1, batch_size=8, max_iter=3, random_state=0
+    )
+    dense = parameters(model.fit(X.toarray(), y))
+    rng = np.random.default_rng(0)
+    rows = np.repeat(np.repeat(np.arange(160), np.diff(X.indptr)), 2)
+    order = np.lexsort((rng.random(len(rows)), rows))  # not sorted, and every entry in two parts
+    parts = np.column_stack([0.25 * X.data, 0.75 * X.data]).ravel()[order]
+    split = csr_array((parts, np.repeat(X.indices, 2)[order], 2 * X.indptr), shape=X.shape)
+    long = csr_array((X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64)), X.shape)
+    for array in (split.data, split.indices, split.indptr):
+        array.flags.writeable = False
+    for kind in (split, long, X.tocsc(), X.tocoo()):
+        assert_allclose(parameters(model.fit(kind, y)), dense, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.int8, np.int64])
 def test_dtypes(dtype):
     X, y = texts(dtype=dtype)
