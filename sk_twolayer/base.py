@@ -8,71 +8,38 @@ call; train; publish what came out as fitted attributes.
 import warnings
 from dataclasses import replace
 from functools import partial
-from math import ceil, sqrt
+from math import ceil
 from multiprocessing import current_process
 from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn import __version__ as sklearn_version
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from sk_twolayer.automatic import (
+    auto_batch_size,
+    auto_init,
+    auto_learning_rate,
+    computing_dtype,
+)
 from sk_twolayer.callbacks import CallbackTasks, PrintedLines
 from sk_twolayer.lazy import LazyNetwork
 from sk_twolayer.lbfgs import train_lbfgs
 from sk_twolayer.network import (
     TwoLayerNetwork,
-    bytes_per_row,
     initialize,
     n_parameters,
-    row_chunks,
     unpack,
 )
 from sk_twolayer.optimizers import SGD, Adam
+from sk_twolayer.persistence import VersionedState
 from sk_twolayer.targets import check_labels, count_classes, encode, weigh_rows
 from sk_twolayer.training import Data, History, Progress, most_epochs, train
-
-
-def computing_dtype(X):
-    """Return float32 where it holds every value of X exactly by its dtype, else float64."""
-    narrow = X.dtype == np.float32 or (X.dtype.kind in "iub" and X.dtype.itemsize <= 2)
-    return np.dtype(np.float32 if narrow else np.float64)
-
-
-def auto_learning_rate(solver, data, batch_size):
-    """Return the learning rate that "auto" stands for.
-
-    The gradient of "sgd" grows with the square of the inputs, so that long rows need small
-    steps: its rate is 0.1, but at most 30 over the mean squared length of the rows. Where rows
-    are about as short as TF-IDF makes them, it is ``sqrt(batch_size) / 32`` over that mean, or
-    over 1: as the noise of a batch falls with the root of its size, larger ones bear larger
-    steps. "adam" divides the scale of its gradients out. Benchmarks chose the numbers.
-    """
-    if solver == "adam":
-        return 0.02
-    evenly_spaced = np.linspace(0, len(data.rows) - 1, min(len(data.rows), 1000)).astype(int)
-    sample = data.rows[evenly_spaced]
-    lengths = np.empty(len(sample))
-    for rows in row_chunks(len(sample), bytes_per_row(data.X, 0, np.float64), 2**20):
-        X = data.X[sample[rows]].astype(np.float64, copy=False)
-        lengths[rows] = row_norms(X, squared=True)
-    weights = None if data.sample_weight is None else data.sample_weight[sample]
-    mean_length = max(np.average(lengths, weights=weights), 1)
-    short = sqrt(batch_size) / 32
-    return float(min(max(0.1, short / mean_length), 30 / mean_length))
-
-
-def our_version():
-    """Return the version of this package, which imports this module first."""
-    from sk_twolayer import __version__
-
-    return __version__
 
 
 def in_main_process():
@@ -80,7 +47,7 @@ def in_main_process():
     return current_process().name == "MainProcess"
 
 
-class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
+class BaseTwoLayerNetwork(CallbackSupportMixin, VersionedState, BaseEstimator):
     """The part of the estimator that trains; it has no parameters of its own."""
 
     # After `partial_fit` on sparse rows, the network that knows which rows of W1 wait, and
@@ -105,29 +72,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         state.pop("_lazy_network", None)
         if state.get("_training_state", {}) is None:  # it will never be gone on with
             state["batch_loss_curve_"] = None
-        return state | {"_sklearn_version": sklearn_version, "_sk_twolayer_version": our_version()}
-
-    def __setstate__(self, state):
-        state = dict(state)
-        version = state.pop("_sklearn_version", "of an unknown version")
-        if version != sklearn_version:
-            warnings.warn(
-                InconsistentVersionWarning(
-                    estimator_name=type(self).__name__,
-                    current_sklearn_version=sklearn_version,
-                    original_sklearn_version=version,
-                ),
-                stacklevel=2,
-            )
-        version = state.pop("_sk_twolayer_version", "of an unknown version")
-        if version != our_version():
-            warnings.warn(
-                f"This {type(self).__name__} was saved by sk_twolayer {version}, and is loaded by "
-                f"{our_version()}: it may predict otherwise, or fail. Fit it anew, or install "
-                f"the version that saved it.",
-                stacklevel=2,
-            )
-        super().__setstate__(state)
+        return state
 
     def _validate(self, X, y, sample_weight, reset):
         """Check X, y and sample_weight, and leave the dtype of X as it is."""
@@ -155,7 +100,8 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         """Train on validated input and publish the fitted attributes.
 
         Nothing is published before training has ended well, and what is trained is a copy
-        of the parameters: after an error the estimator is what it was before.
+        of the parameters: after an error the estimator is what it was before. Only chunks of
+        sparse rows are trained in place, and after an error they have been trained on in part.
         """
         state = self._check_state() if continues else {}
         rng = check_random_state(self.random_state)
@@ -188,8 +134,13 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             parameters = self._gather_parameters(training_dtype, copy=not in_place)
         else:
             parameters = np.zeros(n_parameters(*shape), training_dtype)
-            initialize(*unpack(parameters, *shape), self._resolve_init(), rng)
-        batch_size = self._resolve_batch_size(X, len(data.rows), lazy)
+            init = auto_init(self.activation) if self.init == "auto" else self.init
+            initialize(*unpack(parameters, *shape), init, rng)
+        batch_size = self.batch_size
+        if batch_size == "auto" or self.solver == "lbfgs":
+            batch_size = auto_batch_size(self.solver, data)
+        if not self.replacement:
+            batch_size = min(batch_size, len(data.rows))
         learning_rate, current_rate = self._resolve_learning_rate(data, state, batch_size)
         network, optimizer = self._make_network_and_optimizer(
             shape, output, parameters, batch_size, current_rate, state, lazy, in_place
@@ -356,24 +307,6 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
                 f"'validation_fraction' ({self.validation_fraction}) or the size of your dataset."
             )
         return replace(data, rows=rows), replace(data, rows=rows_val)
-
-    def _resolve_init(self):
-        if self.init == "auto":
-            return "he" if self.activation == "relu" else "glorot"
-        return self.init
-
-    def _resolve_batch_size(self, X, n_rows, lazy):
-        if self.solver == "lbfgs":
-            return min(1000, n_rows)  # only bounds the memory: all batches make one gradient
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = min(max(n_rows // 10, 32), 200)
-            # Lazy updates cost what the rows cost, in whatever batches, as long as a batch leaves
-            # out many features. Then rather more of them.
-            smaller = min(max(n_rows // 50, 32), 200)
-            if lazy and smaller * X.nnz < X.shape[0] * X.shape[1]:
-                batch_size = smaller
-        return batch_size if self.replacement else min(batch_size, n_rows)
 
     def _resolve_learning_rate(self, data, state, batch_size):
         """Return the initial step size, and the one to go on with."""

@@ -1,24 +1,8 @@
 """Exact training on sparse rows, at a cost that follows the non-zeros.
 
-A batch of texts has some thousand of a vocabulary's million words. To the batch the network is
-a small one: the rows of W1 whose features occur in it, trained like any small network. The
-gradient of every other row is that of the penalty alone, ``alpha w``, so that an update at
-rate r moves the row w and its velocity v by a fixed linear map. With heavy-ball momentum m, and
-with Nesterov's (see ``optimizers``, for ``g = alpha w``), it is::
-
-    [ 1 - r alpha    m ]         [ 1 - r alpha (1 + m)    m^2 ]
-    [   - r alpha    m ]         [   - r alpha            m   ]
-
-So the row can wait. When it is next read, after k such updates, the k-th power of the map
-catches up on them all, with the result that k updates one by one would have had, up to
-rounding. Where the rate has changed meanwhile, the powers before and after are multiplied.
-
-The loss needs ``||W1||^2`` at every update, without a look at the rows that wait. Summed over
-all rows, the products (w.w, w.v, v.v) move by a linear map too, made of the one above. The
-gradient g of the batch pushes its rows further, w by ``p g`` and v by ``q g``, and the sums by
-what follows from ``(w + p g).(w + p g)`` and the like, for which w.g, v.g and g.g over the rows
-of the batch are enough. So three running numbers stand for the whole of W1, and the penalty in
-every reported loss is exact.
+To a batch of texts, the network is a small one: the rows of W1 whose features occur in it. They
+are gathered, brought up to date with what they have missed (see ``missed_updates``), trained like
+any small network, and put back. All others go on waiting.
 """
 
 from threading import Lock
@@ -26,6 +10,12 @@ from threading import Lock
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
+from sk_twolayer.missed_updates import (
+    MissedUpdates,
+    apply_maps,
+    inner_products,
+    move_products,
+)
 from sk_twolayer.network import (
     TwoLayerNetwork,
     blocks,
@@ -47,156 +37,6 @@ DENSE_BATCH = 1.5
 
 # What passes over rows of W1 works on blocks of so many bytes, which a cache holds.
 ROW_BLOCK_BYTES = 2**18
-
-
-class MissedUpdates:
-    """Count what each row of W1 has missed, and give the maps that make good for it.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows of W1.
-    alpha, momentum : float
-        Strength of the penalty, and share of the velocity that is kept.
-    nesterov : bool
-        Which of the two momenta.
-    learning_rate : float
-        Rate of the updates to come.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sk_twolayer.lazy import MissedUpdates
-    >>> missed = MissedUpdates(2, alpha=1.0, momentum=0.5, nesterov=False, learning_rate=0.5)
-    >>> missed.advance(np.array([0]))  # row 1 misses it
-    >>> missed.maps(np.array([1]))[..., 0]
-    array([[ 0.5,  0.5],
-           [-0.5,  0.5]])
-    """
-
-    def __init__(self, n_rows, alpha, momentum, nesterov, learning_rate):
-        self.alpha, self.momentum, self.nesterov = alpha, momentum, nesterov
-        self.seen = np.zeros(n_rows, np.int32)  # the updates that each row has seen
-        self.forget(learning_rate)
-
-    def forget(self, learning_rate):
-        """Count from zero: no row has missed anything."""
-        self.seen[:] = 0
-        self.n_updates = 0
-        self._begin(learning_rate, np.empty((2, 2, 0)))
-
-    def change_rate(self, learning_rate):
-        """Go on at another rate, and remember what rows have missed at the earlier ones."""
-        n = self.n_updates - self._since
-        until_now = [compose(self._powers[:, :, n], self._until_rate), self._powers[:, :, n:0:-1]]
-        self._begin(learning_rate, np.concatenate(until_now, axis=2))
-
-    def _begin(self, learning_rate, until_rate):
-        r, alpha, m = learning_rate, self.alpha, self.momentum
-        if not m:  # such updates leave the velocity alone
-            self.map, self.push = np.array([[1 - r * alpha, 0], [0, 1]]), (-r, 0)
-        elif self.nesterov:
-            self.map = np.array([[1 - r * alpha * (1 + m), m**2], [-r * alpha, m]])
-            self.push = -r * (1 + m), -r
-        else:
-            self.map, self.push = np.array([[1 - r * alpha, m], [-r * alpha, m]]), (-r, -r)
-        self._powers = np.eye(2)[..., np.newaxis]
-        self._since = self.n_updates
-        self._until_rate = until_rate  # maps from every earlier update to this change of rate
-
-    def advance(self, rows):
-        """Count one update more, which these rows have seen."""
-        self.n_updates += 1
-        n = self.n_updates - self._since
-        if n == self._powers.shape[2]:  # twice as many: M^(n+i) = M^n M^i
-            power = self.map @ self._powers[:, :, -1]
-            self._powers = np.concatenate([self._powers, compose(power, self._powers)], axis=2)
-        self.seen[rows] = self.n_updates
-
-    def maps(self, rows):
-        """Return the maps, of shape (2, 2, n), over what each of n rows has missed."""
-        seen = self.seen[rows]
-        maps = self._powers[:, :, self.n_updates - np.maximum(seen, self._since)]
-        earlier = seen < self._since
-        if earlier.any():
-            since = self._powers[:, :, self.n_updates - self._since]
-            maps[:, :, earlier] = compose(since, self._until_rate[:, :, seen[earlier]])
-        return maps
-
-
-def compose(map_, maps):
-    """Return the maps, of shape (2, 2, n), followed by one other."""
-    return (map_ @ maps.reshape(2, -1)).reshape(maps.shape)
-
-
-def apply_maps(maps, w, v):
-    """Move rows of W1 and of their velocity, each by its map, in place."""
-    (a, b), (c, d) = maps.astype(w.dtype)[..., np.newaxis]
-    c_w = c * w
-    w *= a
-    w += b * v
-    v *= d
-    v += c_w
-
-
-def inner_products(W, velocity):
-    """Return the sums w.w, w.v, v.v over the rows, in double precision."""
-    products = np.zeros(3)
-    for w, v in blocks(W.ravel(), velocity.ravel()):
-        products += w @ w, w @ v, v @ v
-    return products
-
-
-def move_products(products, map_, push, dots):
-    """Return the inner products after an update.
-
-    Parameters
-    ----------
-    products : ndarray of shape (3,)
-        The sums w.w, w.v, v.v over all rows, before it.
-    map_ : ndarray of shape (2, 2)
-        What it does to every row.
-    push : tuple of two floats
-        What the gradient g of the batch is multiplied by and added, to w and to v.
-    dots : ndarray of shape (3,)
-        The sums w.g, v.g, g.g over the rows of the batch, before it.
-
-    Returns
-    -------
-    products : ndarray of shape (3,)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sk_twolayer.lazy import move_products
-    >>> w, v, g = 1.0, 2.0, 3.0
-    >>> products, dots = np.array([w * w, w * v, v * v]), np.array([w * g, v * g, g * g])
-    >>> move_products(products, np.array([[1.0, 1.0], [0.0, 1.0]]), (-1.0, 0.5), dots)
-    array([ 0.  ,  0.  , 12.25])
-    """
-    (a, b), (c, d) = map_
-    p, q = push
-    w_g, v_g, g_g = dots
-    w_g, v_g = a * w_g + b * v_g, c * w_g + d * v_g
-    square = np.array(
-        [
-            [a * a, 2 * a * b, b * b],
-            [a * c, a * d + b * c, b * d],
-            [c * c, 2 * c * d, d * d],
-        ]
-    )
-    pushed = np.array(
-        [
-            2 * p * w_g + p * p * g_g,
-            q * w_g + p * v_g + p * q * g_g,
-            2 * q * v_g + q * q * g_g,
-        ]
-    )
-    return square @ products + pushed
-
-
-# The features of a batch in which all may occur.
-EVERY = slice(None)
 
 
 class LazyNetwork(TwoLayerNetwork):
@@ -263,10 +103,10 @@ class LazyNetwork(TwoLayerNetwork):
         self._all_parameters, self.velocity = parameters, velocity
         self.W1, *_ = unpack(parameters, *shape)
         self._velocity1, *_ = unpack(velocity, *shape)
-        self._missed = MissedUpdates(n_features, alpha, momentum, nesterov, learning_rate)
+        self._missed = MissedUpdates(n_features, alpha, self._sgd)
         self._products = inner_products(self.W1, self._velocity1)  # of all rows, late or not
-        # The features of a batch, what its rows of W1 and their velocity are, and room for both.
-        self._features, self._w, self._v = EVERY, self.W1, self._velocity1
+        # The features of a batch, or None for all; its rows of W1 and of the velocity; their room.
+        self._features, self._w, self._v = None, self.W1, self._velocity1
         self._buffers = np.empty((2, 0, hidden_size), self.dtype)
         self._position = np.empty(n_features, np.int32)
         # Threads may predict side by side, and whoever reads W1 may have to move it first.
@@ -287,7 +127,7 @@ class LazyNetwork(TwoLayerNetwork):
     def learning_rate(self, learning_rate):
         if learning_rate != self.learning_rate:
             self._sgd.learning_rate = learning_rate
-            self._missed.change_rate(learning_rate)
+            self._missed.change_rate()
 
     def loss_and_gradients(self, X, y, sample_weight=None, keep=None):
         """Compute the loss of a batch, and its gradient for the features that occur in it.
@@ -306,7 +146,7 @@ class LazyNetwork(TwoLayerNetwork):
         """
         if X.nnz > DENSE_BATCH * X.shape[1]:
             self.catch_up()
-            self._features, self._w, self._v = EVERY, self.W1, self._velocity1
+            self._features, self._w, self._v = None, self.W1, self._velocity1
         else:
             X = self._gather(X)
         self._X = X.tocsc()  # whose products read each row of W1 once, or write it
@@ -317,6 +157,7 @@ class LazyNetwork(TwoLayerNetwork):
         """Gather what W1 and the velocity have of the batch, up to date; narrow X to that."""
         missed, features = self._missed, occurring_features(X)
         late = missed.seen[features] < missed.n_updates
+        # The late ones first: blocks after them need no maps.
         features = np.concatenate([features[late], features[~late]])
         if len(features) > self._buffers.shape[1]:
             del self._buffers, self._w, self._v  # before there are others
@@ -355,12 +196,12 @@ class LazyNetwork(TwoLayerNetwork):
                 dots += np.vdot(w, g), np.vdot(v, g), np.vdot(g, g)
                 g += self.alpha * w
             self._sgd.move(w, v, g)
-            if self._features is not EVERY:
+            if self._features is not None:
                 as_items(self.W1)[self._features[rows]] = as_items(w)
                 as_items(self._velocity1)[self._features[rows]] = as_items(v)
         missed = self._missed
         self._products = move_products(self._products, missed.map, missed.push, dots)
-        if self._features is not EVERY:
+        if self._features is not None:
             missed.advance(self._features)
             if missed.n_updates == MOST_MISSED:
                 self.catch_up()
@@ -372,7 +213,7 @@ class LazyNetwork(TwoLayerNetwork):
                 return
             for rows in self._row_blocks(len(self.W1)):
                 apply_maps(self._missed.maps(rows), self.W1[rows], self._velocity1[rows])
-            self._missed.forget(self.learning_rate)
+            self._missed.forget()
             self._products = inner_products(self.W1, self._velocity1)
 
     def penalty(self):
@@ -407,7 +248,7 @@ class LazyNetwork(TwoLayerNetwork):
 
 
 def occurring_features(X):
-    """Return the features that occur in CSR rows, in order."""
+    """Return the features that occur in CSR rows, in order; np.unique takes six times as long."""
     features = np.sort(X.indices)
     first = np.ones(len(features), bool)
     np.not_equal(features[1:], features[:-1], out=first[1:])

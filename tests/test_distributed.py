@@ -217,22 +217,22 @@ def test_the_example_joins_a_running_scheduler(client, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("listens", "reason"),
-    # A busy machine may take the second to find out that nobody listens.
-    [(False, "refused|Timed out trying"), (True, "does not greet like a scheduler")],
+    ("listens", "timeout", "reason"),
+    # Dask gives each attempt a fifth of the time, in which a busy machine has to be refused.
+    [(False, 5, "refused"), (True, 1, "does not greet like a scheduler")],
 )
-def test_a_scheduler_that_does_not_answer(listens, reason, tmp_path):
+def test_a_scheduler_that_does_not_answer(listens, timeout, reason, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         if not listens:
             server.close()
         start = time.perf_counter()
-        done = run("--scheduler", address, "--timeout", 1, "--output", tmp_path)
+        done = run("--scheduler", address, "--timeout", timeout, "--output", tmp_path)
         assert time.perf_counter() - start < 40
     assert done.returncode == 1
-    for part in (f"--scheduler {address} does not answer", "dask scheduler", "--timeout 1"):
+    advice = "dask scheduler", f"raise --timeout {timeout}"
+    for part in (f"--scheduler {address} does not answer", reason, *advice):
         assert part in done.stderr
-    assert re.search(reason, done.stderr)
     assert "Traceback" not in done.stderr
 
 

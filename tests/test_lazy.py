@@ -12,7 +12,6 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from sk_twolayer import TwoLayerClassifier, lazy
-from sk_twolayer.optimizers import SGD
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -161,27 +160,3 @@ def test_dtypes(dtype):
     assert sparse.dtype == dense.dtype == (np.float64 if dtype == np.int64 else np.float32)
     assert_allclose(sparse, dense, rtol=1e-4, atol=1e-6)
     assert_allclose(losses, model.batch_loss_curve_, rtol=1e-5)
-
-
-def test_the_maps_are_single_updates_repeated():
-    rng = np.random.default_rng(0)
-    W, velocity = rng.standard_normal((2, 6, 3))
-    rates = [0.1] * 3 + [0.05] * 4
-    for momentum, nesterov in [(0, False), (0.9, False), (0.9, True)]:
-        missed = lazy.MissedUpdates(6, 0.3, momentum, nesterov, 0.1)
-        w, v = W.copy(), velocity.copy()
-        sgd = SGD(w.ravel(), 0.1, momentum, nesterov)
-        sgd.velocity = v.ravel()
-        for i, rate in enumerate(rates):
-            if rate != sgd.learning_rate:
-                missed.change_rate(rate)
-                sgd.learning_rate = rate
-            if i == 2:
-                at_two, v_at_two = w.copy(), v.copy()
-            sgd.update((0.3 * w).ravel())
-            missed.advance(np.array([5] if i == 1 else [], dtype=int))
-        late = np.vstack([W[:5], at_two[5:]]), np.vstack([velocity[:5], v_at_two[5:]])
-        lazy.apply_maps(missed.maps(np.arange(6)), *late)
-        assert_allclose(late[0], w, rtol=1e-12)
-        if momentum:
-            assert_allclose(late[1], v, rtol=1e-12)
