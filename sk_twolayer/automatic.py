@@ -47,13 +47,27 @@ def auto_learning_rate(solver, data, batch_size):
     """
     if solver == "adam":
         return 0.02
+    mean_length = max(mean_squared_length(data), 1)
+    short = sqrt(batch_size) / 32
+    return float(min(max(0.1, short / mean_length), 30 / mean_length))
+
+
+def mean_squared_length(data):
+    """Return the mean squared length of (up to 1,000 of) the rows, by their weight.
+
+    At most the largest float64, so that what is divided by it stays above zero.
+    """
     evenly_spaced = np.linspace(0, len(data.rows) - 1, min(len(data.rows), 1000)).astype(int)
     sample = data.rows[evenly_spaced]
     lengths = np.empty(len(sample))
-    for rows in row_chunks(len(sample), bytes_per_row(data.X, 0, np.float64), 2**20):
-        X = data.X[sample[rows]].astype(np.float64, copy=False)
-        lengths[rows] = row_norms(X, squared=True)
-    weights = None if data.sample_weight is None else data.sample_weight[sample]
-    mean_length = max(np.average(lengths, weights=weights), 1)
-    short = sqrt(batch_size) / 32
-    return float(min(max(0.1, short / mean_length), 30 / mean_length))
+    weights = None
+    if data.sample_weight is not None:  # at most 1, so that products with them do not overflow
+        weights = data.sample_weight[sample].astype(np.float64)
+        weights = np.ldexp(weights, -np.frexp(weights.max())[1])
+    with np.errstate(over="ignore"):
+        for rows in row_chunks(len(sample), bytes_per_row(data.X, 0, np.float64), 2**20):
+            X = data.X[sample[rows]].astype(np.float64, copy=False)
+            if issparse(X):
+                X.sum_duplicates()  # of the copy that the selection of rows is
+            lengths[rows] = row_norms(X, squared=True)
+        return min(np.average(lengths, weights=weights), np.finfo(np.float64).max)

@@ -1,22 +1,13 @@
-"""Who watches the training: scikit-learn's callbacks, and the lines that `verbose` prints.
+"""Whom training reports to: scikit-learn's callbacks, and the lines that `verbose` prints.
 
-A watcher is told when an epoch starts and when it has ended, and may then ask to stop.
+They are told when an epoch starts and when it has ended, and may then ask to stop.
 """
 
 from time import perf_counter
 
 
 class PrintedLines:
-    """Print one aligned line after each epoch.
-
-    Parameters
-    ----------
-    optimizer : SGD, Adam or None
-        Whose learning rate is printed, if there is one.
-    """
-
-    def __init__(self, optimizer):
-        self.optimizer = optimizer
+    """Print one aligned line after each epoch."""
 
     def epoch_starts(self):
         """Start the clock."""
@@ -24,13 +15,13 @@ class PrintedLines:
 
     def epoch_ended(self, progress):
         """Print the line."""
-        history = progress.history
-        line = f"epoch {progress.n_epochs:5d}   loss {history.losses[-1]:10.6f}"
+        history, rate = progress.state.history, progress.state.rate
+        line = f"epoch {progress.state.n_epochs:5d}   loss {history.losses[-1]:10.6f}"
         line += f"   training accuracy {history.train_scores[-1]:.4f}"
         if progress.validation is not None:
             line += f"   validation accuracy {history.validation_scores[-1]:.4f}"
-        if self.optimizer is not None:
-            line += f"   learning rate {self.optimizer.learning_rate:.2e}"
+        if rate is not None:
+            line += f"   learning rate {rate:.2e}"
         print(f"{line}   {perf_counter() - self.start:8.3f} s")
 
     def abandon_epoch(self):

@@ -8,20 +8,17 @@ from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar
 
-import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._available_if import _AvailableIfDescriptor
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_n_features,
-    check_array,
-    check_is_fitted,
-    validate_data,
-)
 
+from sk_twolayer.activations import ACTIVATIONS
+from sk_twolayer.automatic import computing_dtype
 from sk_twolayer.base import BaseTwoLayerNetwork
-from sk_twolayer.network import ACTIVATIONS, compute_scores, logistic, softmax
-from sk_twolayer.targets import decode, find_classes
+from sk_twolayer.labels import resolve_classes, resolve_named_classes
+from sk_twolayer.persistence import VersionedState
+from sk_twolayer.predictions import PredictionsMixin
+from sk_twolayer.validation import validate_rows, validate_validation_rows
 
 
 class NotAvailableError(ValueError, AttributeError):
@@ -48,7 +45,7 @@ def _refuse_partial_fit(estimator):
         )
 
 
-class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
+class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, BaseTwoLayerNetwork):
     """Fully-connected network with one hidden layer.
 
     The network computes ``scores = max(0, X W1 + b1) W2 + b2`` and minimises the
@@ -398,15 +395,20 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
                 f"of solver='lbfgs' cannot follow. Use 'sgd' or 'adam', or dropout=0."
             )
         continues = self.warm_start and hasattr(self, "classes_")
-        X, y, sample_weight = self._validate(X, y, sample_weight, reset=not continues)
-        classes = find_classes(y)
-        if continues and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the "
-                f"previous call to fit. Previously got {self.classes_}, `y` has {classes}"
-            )
-        validation = self._validate_validation_rows(X_val, y_val, sample_weight_val)
-        return self._train(X, y, sample_weight, classes, validation, continues=continues)
+        draft, known = self._draft(), self._known_labels() if continues else ()
+        dtype = self.intercepts_[0].dtype if continues else None
+        rows = validate_rows(draft, X, y, sample_weight, reset=not continues, dtype=dtype)
+        classes = resolve_classes(rows[1], *known)
+        validation = validate_validation_rows(
+            draft,
+            X_val,
+            y_val,
+            sample_weight_val,
+            classes=classes,
+            indicator=rows[1].ndim == 2,
+            dtype=dtype or computing_dtype(rows[0]),
+        )
+        return self._train(draft, rows, classes, validation, continues=continues)
 
     @partial(_AvailableUnlessRefused, check=_refuse_partial_fit, attribute_name="partial_fit")
     @_fit_context(prefer_skip_nested_validation=True)
@@ -457,106 +459,20 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         >>> model.score(X, y) > 0.9
         True
         """
+        self._validate_params()
         continues = hasattr(self, "classes_")
-        X, y, sample_weight = self._validate(X, y, sample_weight, reset=not continues)
-        if classes is None and not continues:
-            raise ValueError(
-                "classes must be given in the first call to partial_fit: later chunks may "
-                "hold labels that this one does not."
-            )
-        classes = self.classes_ if classes is None else np.unique(classes)
-        if continues and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"classes={classes} is not the same as in the previous call: {self.classes_}. "
-                f"The outputs of the network cannot change; fit a new estimator."
-            )
-        if y.ndim == 1 and len(classes) < 2:
-            raise ValueError(f"classes={classes} has only 1 class: at least 2 are needed.")
-        return self._train(X, y, sample_weight, classes, None, continues=continues, one_pass=True)
+        draft, known = self._draft(), self._known_labels() if continues else ()
+        dtype = self.intercepts_[0].dtype if continues else None
+        rows = validate_rows(draft, X, y, sample_weight, reset=not continues, dtype=dtype)
+        classes = resolve_named_classes(rows[1], classes, *known)
+        return self._train(draft, rows, classes, continues=continues, one_pass=True)
 
-    def decision_function(self, X):
-        """Compute the scores of the classes, before they become probabilities.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows. Computed in row chunks, so that memory stays bounded.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            The larger, the likelier. For two classes the score of the second one.
-        """
-        scores = self._scores(X)
-        return scores.ravel() if scores.shape[1] == 1 else scores
-
-    def predict_proba(self, X):
-        """Compute the probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        p : ndarray of shape (n_samples, n_classes)
-            The columns are in the order of `classes_`. Each row sums to 1, but for a label
-            indicator, whose labels have a probability each.
-        """
-        p = self._scores(X)
-        if self.out_activation_ == "softmax":
-            softmax(p)
-            return p
-        logistic(p)
-        return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
-
-    def predict_log_proba(self, X):
-        """Compute the logarithms of the probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        log_p : ndarray of shape (n_samples, n_classes)
-            ``log(predict_proba(X))``.
-        """
-        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
-            return np.log(self.predict_proba(X))
-
-    def predict(self, X):
-        """Predict the likeliest class of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels out of `classes_`, or a label indicator.
-        """
-        return decode(self._scores(X), self.classes_, self.out_activation_)
+    def _known_labels(self):
+        """Return the labels that the network tells apart, and whether they are an indicator's."""
+        return self.classes_, self.out_activation_ == "logistic" and len(self.intercepts_[1]) > 1
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags
-
-    def _scores(self, X):
-        check_is_fitted(self, "classes_")
-        if isinstance(X, np.ndarray) and not hasattr(self, "feature_names_in_"):
-            # No names to compare, a search for which takes a third of the time of one row.
-            X = check_array(X, accept_sparse="csr", estimator=self, input_name="X")
-            _check_n_features(self, X, reset=False)
-        else:
-            X = validate_data(self, X, reset=False, accept_sparse="csr")
-        if self._lazy_network is not None:
-            network, _ = self._lazy_network
-            return network.scores(X)
-        return compute_scores(X, *self.coefs_, *self.intercepts_, self.activation)

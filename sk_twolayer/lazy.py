@@ -1,34 +1,20 @@
 """Exact training on sparse rows, at a cost that follows the non-zeros.
 
-To a batch of texts, the network is a small one: the rows of W1 whose features occur in it. They
+For a batch of texts, the network is a small one: the rows of W1 whose features occur in it. They
 are gathered, brought up to date with what they have missed (see ``missed_updates``), trained like
 any small network, and put back. All others go on waiting.
 """
 
-from threading import Lock
-
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from sk_twolayer.missed_updates import (
-    MissedUpdates,
-    apply_maps,
-    inner_products,
-    move_products,
-)
-from sk_twolayer.network import (
-    TwoLayerNetwork,
-    blocks,
-    bytes_per_row,
-    compute_scores,
-    multiply,
-    row_chunks,
-    unpack,
-)
-from sk_twolayer.optimizers import SGD
+from sk_twolayer.blocks import bytes_per_row, row_chunks
+from sk_twolayer.missed_updates import inner_products, move_products
+from sk_twolayer.network import TwoLayerNetwork, compute_scores, multiply
+from sk_twolayer.parameters import unpack
 
-# The powers of the map are kept, one for each update that a row may have missed. After so many
-# all rows catch up, which bounds the powers at a few megabytes and costs next to nothing.
+# The maps over what a row may have missed are kept, one for each update. After so many updates
+# all rows catch up, which bounds the maps at a few megabytes and costs next to nothing.
 MOST_MISSED = 2**16
 
 # A batch with so many non-zeros per feature leaves out few features, if any. Then it is faster
@@ -40,46 +26,53 @@ ROW_BLOCK_BYTES = 2**18
 
 
 class LazyNetwork(TwoLayerNetwork):
-    """A two-layer network and its SGD in one, for sparse rows.
+    """A two-layer network and its optimizer in one, for sparse rows.
 
     They are one because neither can be read without the other: a row of W1 that waits is
-    right only after its velocity has moved it. In training it goes where a
-    `TwoLayerNetwork` goes and where an `SGD` goes.
+    right only after its moments have moved it. In training it goes where a
+    `TwoLayerNetwork` goes and where an optimizer goes.
 
     Parameters
     ----------
     n_features, hidden_size, n_outputs : int
         The shape of the network.
-    parameters, velocity : ndarray of shape (n_parameters,)
-        Both are trained in place.
-    learning_rate, momentum, nesterov : float, float, bool
-        As for `SGD`.
+    parameters : ndarray of shape (n_parameters,)
+        Trained in place.
+    moments : list of ndarray of shape (n_parameters,)
+        Those of the optimizer, trained in place.
+    missed : MissedUpdates
+        What the rows of W1 have missed so far; goes on in place.
+    make_optimizer : callable
+        Makes the optimizer from some parameters and their moments.
+    some_features : bool, default=False
+        Whether there are rows of other features, which wait elsewhere.
     alpha : float
         As for `TwoLayerNetwork`, which takes the other keyword arguments.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from functools import partial
     >>> from scipy.sparse import csr_array
     >>> from sk_twolayer.lazy import LazyNetwork
+    >>> from sk_twolayer.missed_updates import MissedUpdates
+    >>> from sk_twolayer.optimizers import SGD
     >>> network = LazyNetwork(
     ...     *(3, 1, 2),
     ...     parameters=np.ones(8),
-    ...     velocity=np.zeros(8),
-    ...     learning_rate=1.0,
-    ...     momentum=0.0,
-    ...     nesterov=False,
+    ...     moments=[np.zeros(8)],
+    ...     missed=MissedUpdates(3),
+    ...     make_optimizer=partial(SGD, momentum=0.0),
     ...     alpha=0.5,
     ...     batch_size=1,
     ... )
     >>> for _ in range(2):
     ...     loss, _ = network.loss_and_gradients(csr_array([[2.0, 0.0, 0.0]]), np.array([0]))
-    ...     network.update(network.gradient)
-    >>> network.parameters[1:3]  # the features that did not occur have halved twice
+    ...     network.update(network.gradient, learning_rate=1.0)
+    >>> network.catch_up()
+    >>> network.W1[1:].ravel()  # the features that did not occur have halved twice
     array([0.25, 0.25])
     """
-
-    lazy = True
 
     def __init__(
         self,
@@ -88,46 +81,28 @@ class LazyNetwork(TwoLayerNetwork):
         n_outputs,
         *,
         parameters,
-        velocity,
-        learning_rate,
-        momentum,
-        nesterov,
+        moments,
+        missed,
+        make_optimizer,
+        some_features=False,
         alpha,
         **others,
     ):
         shape = (n_features, hidden_size, n_outputs)
         rest = slice(n_features * hidden_size, None)  # W2, b1 and b2, an ordinary small network
         super().__init__(0, *shape[1:], parameters=parameters[rest], alpha=alpha, **others)
-        self._sgd = SGD(self._parameters, learning_rate, momentum, nesterov)
-        self._sgd.velocity = velocity[rest]
-        self._all_parameters, self.velocity = parameters, velocity
-        self.W1, *_ = unpack(parameters, *shape)
-        self._velocity1, *_ = unpack(velocity, *shape)
-        self._missed = MissedUpdates(n_features, alpha, self._sgd)
-        self._products = inner_products(self.W1, self._velocity1)  # of all rows, late or not
-        # The features of a batch, or None for all; its rows of W1 and of the velocity; their room.
-        self._features, self._w, self._v = None, self.W1, self._velocity1
-        self._buffers = np.empty((2, 0, hidden_size), self.dtype)
+        self._optimizer = make_optimizer(self.parameters, [vector[rest] for vector in moments])
+        # The rows of W1 and of its moments, of all features.
+        self._all = [unpack(vector, *shape)[0] for vector in (parameters, *moments)]
+        self.W1 = self._all[0]
+        self._missed, self._some_features = missed, some_features
+        if missed.products is None:
+            missed.products = inner_products(*self._all)
+        self._rate_of_map = None
+        # The features of a batch, or None for all; its rows; the room for them.
+        self._features, self._rows = None, self._all
+        self._buffers = np.empty((len(self._all), 0, hidden_size), self.dtype)
         self._position = np.empty(n_features, np.int32)
-        # Threads may predict side by side, and whoever reads W1 may have to move it first.
-        self._reading = Lock()
-
-    @property
-    def parameters(self):
-        """All parameters, up to date."""
-        self.catch_up()
-        return self._all_parameters
-
-    @property
-    def learning_rate(self):
-        """Rate of the updates to come."""
-        return self._sgd.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate):
-        if learning_rate != self.learning_rate:
-            self._sgd.learning_rate = learning_rate
-            self._missed.change_rate()
 
     def loss_and_gradients(self, X, y, sample_weight=None, keep=None):
         """Compute the loss of a batch, and its gradient for the features that occur in it.
@@ -146,83 +121,80 @@ class LazyNetwork(TwoLayerNetwork):
         """
         if X.nnz > DENSE_BATCH * X.shape[1]:
             self.catch_up()
-            self._features, self._w, self._v = None, self.W1, self._velocity1
+            self._features, self._rows = None, self._all
         else:
             X = self._gather(X)
         self._X = X.tocsc()  # whose products read each row of W1 once, or write it
         loss, accuracy = super().loss_and_gradients(self._X, y, sample_weight, keep)
-        return loss + 0.5 * self.alpha * float(self._products[0]), accuracy
+        return loss + 0.5 * self.alpha * float(self._missed.products[0]), accuracy
 
     def _gather(self, X):
-        """Gather what W1 and the velocity have of the batch, up to date; narrow X to that."""
+        """Gather what W1 and its moments have of the batch, up to date; narrow X to that."""
         missed, features = self._missed, occurring_features(X)
         late = missed.seen[features] < missed.n_updates
         # The late ones first: blocks after them need no maps.
         features = np.concatenate([features[late], features[~late]])
         if len(features) > self._buffers.shape[1]:
-            del self._buffers, self._w, self._v  # before there are others
-            self._buffers = np.empty((2, len(features), self.hidden_size), self.dtype)
-        self._features = features
-        self._w, self._v = self._buffers[:, : len(features)]
+            del self._buffers, self._rows  # before there are others
+            self._buffers = np.empty((len(self._all), len(features), self.hidden_size), self.dtype)
+        self._features, self._rows = features, self._buffers[:, : len(features)]
         n_late = np.count_nonzero(late)
-        for rows in self._row_blocks(len(features)):
-            w, v = self._w[rows], self._v[rows]
-            np.take(as_items(self.W1), features[rows], out=as_items(w), mode="clip")
-            np.take(as_items(self._velocity1), features[rows], out=as_items(v), mode="clip")
+        for rows in row_blocks(self._rows[0]):
+            gathered = [of_batch[rows] for of_batch in self._rows]
+            for source, out in zip(self._all, gathered, strict=True):
+                np.take(as_items(source), features[rows], out=as_items(out), mode="clip")
             if rows.start < n_late:
-                apply_maps(missed.maps(features[rows]), w, v)
+                maps = missed.maps(features[rows], self._optimizer)
+                self._optimizer.apply_idle_maps(maps, *gathered)
         return keep_columns(X, features, self._position)
-
-    def _row_blocks(self, n_rows):
-        """Slices that cover rows of W1 in blocks."""
-        return row_chunks(n_rows, self.hidden_size * self.dtype.itemsize, ROW_BLOCK_BYTES)
 
     def multiply_by_W1(self, X, out):
         """Write ``X W1`` into out."""
-        multiply(X, self._w, out)
+        multiply(X, self._rows[0], out)
 
     def compute_dW1(self, X, dz1):
         """Leave it to `update`, which needs it block by block."""
         self._dz1 = dz1
 
-    def update(self, gradient):
+    def update(self, gradient, learning_rate, n_updates=None):
         """Move the parameters one step; the gradient is overwritten."""
-        self._sgd.update(gradient)
+        self._optimizer.update(gradient, learning_rate, n_updates)
+        if learning_rate != self._rate_of_map:
+            self._idle_map, self._push = self._optimizer.idle_map(learning_rate, self.alpha)
+            self._rate_of_map = learning_rate
         dots = np.zeros(3)
-        row_blocks = list(self._row_blocks(len(self._w)))
-        for rows, X_columns in zip(row_blocks, transposed(self._X, row_blocks), strict=True):
-            w, v, g = self._w[rows], self._v[rows], X_columns @ self._dz1
+        blocks_of_rows = list(row_blocks(self._rows[0]))
+        columns = transposed(self._X, blocks_of_rows)
+        for rows, X_columns in zip(blocks_of_rows, columns, strict=True):
+            w, *moments = (of_batch[rows] for of_batch in self._rows)
+            g = X_columns @ self._dz1
             if self.alpha:
-                dots += np.vdot(w, g), np.vdot(v, g), np.vdot(g, g)
+                dots += np.vdot(w, g), np.vdot(moments[0], g), np.vdot(g, g)
                 g += self.alpha * w
-            self._sgd.move(w, v, g)
+            self._optimizer.move(learning_rate, w, *moments, g)
             if self._features is not None:
-                as_items(self.W1)[self._features[rows]] = as_items(w)
-                as_items(self._velocity1)[self._features[rows]] = as_items(v)
+                for target, moved in zip(self._all, (w, *moments), strict=True):
+                    as_items(target)[self._features[rows]] = as_items(moved)
         missed = self._missed
-        self._products = move_products(self._products, missed.map, missed.push, dots)
+        missed.products = move_products(missed.products, self._idle_map, self._push, dots)
         if self._features is not None:
-            missed.advance(self._features)
-            if missed.n_updates == MOST_MISSED:
+            missed.advance(self._features, self._idle_map, self._optimizer)
+            if missed.n_updates >= MOST_MISSED and not self._some_features:
                 self.catch_up()
+        elif self._some_features:
+            missed.advance(slice(None), self._idle_map, self._optimizer)
 
     def catch_up(self):
         """Bring all rows up to date."""
-        with self._reading:
-            if self._missed.n_updates == 0:
-                return
-            for rows in self._row_blocks(len(self.W1)):
-                apply_maps(self._missed.maps(rows), self.W1[rows], self._velocity1[rows])
-            self._missed.forget()
-            self._products = inner_products(self.W1, self._velocity1)
+        if self._missed.n_updates:
+            catch_up(self._all, self._missed, self._optimizer)
+            if not self._some_features:
+                self._missed.forget()
+                self._missed.products = inner_products(*self._all)
 
     def penalty(self):
         """Return ``alpha/2 (||W1||^2 + ||W2||^2)``."""
-        return 0.5 * self.alpha * float(self._products[0]) + super().penalty()
-
-    def is_finite(self):
-        """Return whether the parameters that the last update moved are finite."""
-        return super().is_finite() and all(np.isfinite(w).all() for (w,) in blocks(self._w.ravel()))
+        return 0.5 * self.alpha * float(self._missed.products[0]) + super().penalty()
 
     def scores(self, X):
         """Compute the scores of every row of X, in row chunks; rows of W1 go on waiting."""
@@ -230,25 +202,65 @@ class LazyNetwork(TwoLayerNetwork):
             self.catch_up()
         if self._missed.n_updates == 0:
             return super().scores(X)
-        scores = np.empty((X.shape[0], self.W2.shape[1]), self.dtype)
-        position = np.empty(len(self.W1), np.int32)
+        scores = np.empty((X.shape[0], len(self.b2)), self.dtype)
+        rest = self.W2, self.b1, self.b2, self.activation
         for rows in row_chunks(X.shape[0], bytes_per_row(X, self.hidden_size, self.dtype)):
             features = occurring_features(X[rows])
-            chunk = keep_columns(X[rows], features, position)
-            with self._reading:
-                W1 = self.W1[features]
-                apply_maps(self._missed.maps(features), W1, self._velocity1[features])
-            rest = self.W2, self.b1, self.b2, self.activation
+            chunk = keep_columns(X[rows], features, self._position)
+            W1 = gather_up_to_date(self._all, self._missed, self._optimizer, features)
             scores[rows] = compute_scores(chunk, W1, *rest)
         return scores
 
-    def remember(self):
-        """Return what training needs to go on, as an `SGD` does."""
-        return {"velocity": self.velocity, "learning_rate": self.learning_rate}
+
+def catch_up(arrays, missed, optimizer):
+    """Bring all rows of W1 and of its moments up to date, whole blocks of rows at a time."""
+    for rows in row_blocks(arrays[0]):
+        if (missed.seen[rows] < missed.n_updates).any():
+            moved = [array[rows].copy() for array in arrays]
+            optimizer.apply_idle_maps(missed.maps(rows, optimizer), *moved)
+            for array, up_to_date in zip(arrays, moved, strict=True):
+                array[rows] = up_to_date
+            missed.seen[rows] = missed.n_updates
+
+
+def gather_up_to_date(arrays, missed, optimizer, features):
+    """Return rows of W1 up to date, of some features, which go on waiting where they are.
+
+    Parameters
+    ----------
+    arrays : list of ndarray of shape (n_features, hidden_size)
+        W1 and its moments, not written to.
+    missed : MissedUpdates
+        What the rows have missed.
+    optimizer : SGD
+        Whose updates they missed.
+    features : ndarray of int of shape (n,)
+        Which rows.
+
+    Returns
+    -------
+    W1 : ndarray of shape (n, hidden_size)
+    """
+    gathered = np.empty((len(features), arrays[0].shape[1]), arrays[0].dtype)
+    for rows in row_blocks(gathered):
+        w, *moments = (array[features[rows]] for array in arrays)
+        if missed.n_updates:
+            optimizer.apply_idle_maps(missed.maps(features[rows], optimizer), w, *moments)
+        gathered[rows] = w
+    return gathered
+
+
+def row_blocks(rows):
+    """Slices that cover rows of W1 in blocks that a cache holds."""
+    return row_chunks(len(rows), rows.shape[1] * rows.itemsize, ROW_BLOCK_BYTES)
 
 
 def occurring_features(X):
     """Return the features that occur in CSR rows, in order; np.unique takes six times as long."""
+    if X.nnz > X.shape[1] // 16:
+        occurs = np.zeros(X.shape[1], bool)
+        occurs[X.indices] = True
+        return np.flatnonzero(occurs).astype(np.int32, copy=False)
     features = np.sort(X.indices)
     first = np.ones(len(features), bool)
     np.not_equal(features[1:], features[:-1], out=first[1:])

@@ -7,11 +7,16 @@ minimum. One iteration counts as one epoch and one update.
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.sparse import issparse
 
-from sk_twolayer.training import gather
+from sk_twolayer.batches import gather
 
 
-def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
+class Interruption(BaseException):
+    """Ctrl-C came: the line search is left, and its iteration comes to nothing."""
+
+
+def train_lbfgs(network, data, plan, progress, interrupts):
     """Minimise the loss of all rows, in place.
 
     Parameters
@@ -21,16 +26,16 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
         line search stumbles over the rounding of less.
     data : Data
         The rows to train on.
+    plan : Plan
+        Of which `max_iter` and `max_updates` both limit the iterations, and the gradient is
+        summed over batches of `batch_size` rows, to bound the memory. Training stops when no
+        entry of the gradient is larger than `tol` and the loss has ceased to fall by a thousandth
+        an iteration. (Classes told apart with ease have a small gradient far above the minimum,
+        where every iteration still makes the loss much smaller.)
     progress : Progress
         Told of every iteration; tells when to stop.
-    max_iter : int
-        Most iterations.
-    tol : float
-        Stop when no entry of the gradient is larger and the loss has ceased to fall by a
-        thousandth an iteration. (Classes told apart with ease have a small gradient far
-        above the minimum, where every iteration still makes the loss much smaller.)
-    batch_size : int, default=1000
-        The gradient is summed over batches of so many rows, to bound the memory.
+    interrupts : Interrupts
+        Looked at before every evaluation of the loss.
 
     Returns
     -------
@@ -40,18 +45,24 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
     Raises
     ------
     ValueError
-        If the loss is not finite where the training starts.
+        If the loss is not finite where the training starts or ends.
+    KeyboardInterrupt
+        If Ctrl-C came in the first iteration, or twice.
     """
-    rows, sample_weight = data.rows, data.sample_weight
+    rows, sample_weight, batch_size = data.rows, data.sample_weight, plan.batch_size
+    max_iter = min(plan.max_iter, plan.max_updates or plan.max_iter)
     all_weight = len(rows) if sample_weight is None else sample_weight[rows].sum()
-    X_buffer = np.empty((batch_size, data.X.shape[1]))
+    X_buffer = np.empty((0 if issparse(data.X) else batch_size, data.X.shape[1]))
     y_buffer = np.empty((batch_size, *data.y.shape[1:]), data.y.dtype)
+    state, last_iterate = progress.state, network.parameters.copy()
     gradient = accuracy = None
-    stopped = False
+    stopped = converged = interrupted = False
 
     def loss_and_gradient(parameters):
         """Sum over batches; each counts by its share of the rows (of their weight)."""
         nonlocal gradient, accuracy
+        if interrupts.asked_to_stop():
+            raise Interruption
         progress.start_epoch()
         network.parameters[:] = parameters
         loss, gradient, accuracy = 0.0, np.zeros_like(parameters), 0.0
@@ -70,22 +81,24 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
     def iteration_ended(intermediate_result):
         """Record the iteration. SciPy has evaluated the point it accepted last of all."""
         nonlocal stopped
-        loss, earlier_losses = float(intermediate_result.fun), progress.history.batch_losses
-        falls = loss < 0.999 * (earlier_losses[-1] if progress.n_epochs else start_loss)
-        network.parameters[:] = intermediate_result.x
+        loss, earlier_losses = float(intermediate_result.fun), state.history.batch_losses
+        falls = loss < 0.999 * (earlier_losses[-1] if state.n_epochs else start_loss)
+        last_iterate[:] = network.parameters[:] = intermediate_result.x
         earlier_losses.append(loss)
+        if not np.isfinite(loss):
+            raise progress.divergence(f"The loss became {loss}", state.history.n_updates)
         stopped = progress.end_epoch(loss, float(accuracy))
-        if stopped or (np.abs(gradient).max() <= tol and not falls):
+        if stopped or (np.abs(gradient).max() <= plan.tol and not falls):
             stopped = True
             raise StopIteration
 
-    with np.errstate(over="ignore", invalid="ignore"):
-        start_loss, _ = loss_and_gradient(network.parameters.copy())
+    try:
+        start_loss, _ = loss_and_gradient(last_iterate)
         if not np.isfinite(start_loss):
-            raise progress.divergence(f"The loss is {start_loss}")
+            raise progress.divergence(f"The loss is {start_loss}", state.history.n_updates + 1)
         result = minimize(
             loss_and_gradient,
-            network.parameters.copy(),
+            last_iterate.copy(),
             jac=True,
             method="L-BFGS-B",
             callback=iteration_ended,
@@ -96,8 +109,13 @@ def train_lbfgs(network, data, progress, *, max_iter, tol, batch_size=1000):
                 "ftol": 64 * np.finfo(float).eps,
             },
         )
-    network.parameters[:] = result.x
-    if progress.n_epochs == 0:  # it started at a minimum
-        progress.history.batch_losses.append(float(result.fun))
+        last_iterate[:], converged = result.x, bool(result.success)
+    except Interruption:
+        interrupted = True
+        if state.n_epochs == 0:
+            raise KeyboardInterrupt from None
+    network.parameters[:] = last_iterate
+    if state.n_epochs == 0:  # it started at a minimum
+        state.history.batch_losses.append(float(result.fun))
         progress.end_epoch(float(result.fun), float(accuracy))
-    return stopped or progress.n_epochs < max_iter or bool(result.success)
+    return interrupted or stopped or converged or state.n_epochs < max_iter

@@ -1,6 +1,6 @@
-"""What rows of W1 miss while their features do not occur, and how they make up for it.
+"""What rows of W1 miss while their features do not occur, and how they catch up.
 
-A batch of texts has some thousand of a vocabulary's million words. To the batch the network is
+A batch of texts has some thousand of a vocabulary's million words. For the batch the network is
 a small one: the rows of W1 whose features occur in it, trained like any small network. The
 gradient of every other row is that of the penalty alone, ``alpha w``, so that an update at
 rate r moves the row w and its velocity v by a fixed linear map. With heavy-ball momentum m, and
@@ -9,9 +9,9 @@ with Nesterov's (see ``optimizers``, for ``g = alpha w``), it is::
     [ 1 - r alpha    m ]         [ 1 - r alpha (1 + m)    m^2 ]
     [   - r alpha    m ]         [   - r alpha            m   ]
 
-So the row can wait. When it is next read, after k such updates, the k-th power of the map
-catches up on them all, with the result that k updates one by one would have had, up to
-rounding. Where the rate has changed meanwhile, the powers before and after are multiplied.
+So the row can wait. When it is next read, after some such updates, the product of their maps
+catches up on them all, with the result that the updates one by one would have had, up to
+rounding. The products that lead from every earlier update to the present one are kept in a table.
 
 The loss needs ``||W1||^2`` at every update, without a look at the rows that wait. Summed over
 all rows, the products (w.w, w.v, v.v) move by a linear map too, made of the one above. The
@@ -23,102 +23,88 @@ every reported loss is exact.
 
 import numpy as np
 
-from sk_twolayer.network import blocks
+from sk_twolayer.blocks import blocks
+
+# The maps of the latest updates are brought up to date at every update, the others once in so
+# many: that is the least work in all for tables of some ten thousand maps.
+RECENT = 256
 
 
 class MissedUpdates:
-    """Count what each row of W1 has missed, and give the maps that make good for it.
+    """Which updates each row of W1 has missed, and the maps that catch up on them.
 
     Parameters
     ----------
     n_rows : int
         Rows of W1.
-    alpha : float
-        Strength of the penalty.
-    sgd : SGD
-        Whose updates they miss.
 
     Attributes
     ----------
-    map : ndarray of shape (2, 2)
-        What an update at the present rate does to a row that waits.
-    push : ndarray of shape (2,)
-        What it multiplies the gradient of a batch by and adds, to w and to v.
+    seen : ndarray of int32 of shape (n_rows,)
+        The number of the update up to which each row is up to date.
     n_updates : int
         Updates since all rows were up to date.
+    products : ndarray of shape (3,) or None
+        The sums w.w, w.v, v.v over all rows as they will be when up to date, once known.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sk_twolayer.missed_updates import MissedUpdates
     >>> from sk_twolayer.optimizers import SGD
-    >>> sgd = SGD(np.zeros(0), learning_rate=0.5, momentum=0.5, nesterov=False)
-    >>> missed = MissedUpdates(2, alpha=1.0, sgd=sgd)
-    >>> missed.advance(np.array([0]))  # row 1 misses it
-    >>> missed.maps(np.array([1]))[..., 0]
+    >>> sgd = SGD(np.zeros(0), momentum=0.5, nesterov=False)
+    >>> missed, (idle_map, push) = MissedUpdates(2), sgd.idle_map(0.5, alpha=1.0)
+    >>> missed.advance(np.array([0]), idle_map, sgd)  # row 1 misses it
+    >>> missed.maps(np.array([1]), sgd)[..., 0]
     array([[ 0.5,  0.5],
            [-0.5,  0.5]])
     """
 
-    def __init__(self, n_rows, alpha, sgd):
-        self.alpha, self.sgd = alpha, sgd
-        self.seen = np.zeros(n_rows, np.int32)  # the updates that each row has seen
+    def __init__(self, n_rows):
+        self.seen = np.zeros(n_rows, np.int32)
         self.forget()
 
     def forget(self):
         """Count from zero: no row has missed anything."""
         self.seen[:] = 0
-        self.n_updates = 0
-        self._begin(np.empty((2, 2, 0)))
+        self.n_updates, self.products = 0, None
+        # Maps from each of the first updates to the `len`-th, and from each one after to the last.
+        self.earlier_maps = self.recent_maps = None
 
-    def change_rate(self):
-        """Go on at the new rate of the SGD; remember what rows have missed at the earlier ones."""
-        n = self.n_updates - self._since
-        until_now = [compose(self._powers[:, :, n], self._until_rate), self._powers[:, :, n:0:-1]]
-        self._begin(np.concatenate(until_now, axis=2))
-
-    def _begin(self, until_rate):
-        # What an update makes of w, of v and of the gradient of a batch, a column for each.
-        w, v = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
-        self.sgd.move(w, v, np.array([self.alpha, 0.0, 1.0]))
-        self.map, self.push = np.array([w[:2], v[:2]]), np.array([w[2], v[2]])
-        self._powers = np.eye(2)[..., np.newaxis]
-        self._since = self.n_updates
-        self._until_rate = until_rate  # maps from every earlier update to this change of rate
-
-    def advance(self, rows):
-        """Count one update more, which these rows have seen."""
+    def advance(self, rows, idle_map, optimizer):
+        """Count one update more, which these rows have seen and all others have missed."""
+        identity = optimizer.identity_map[..., np.newaxis]
+        if self.earlier_maps is None:
+            self.earlier_maps, self.recent_maps = identity[..., :0], identity
+        elif self.recent_maps.shape[-1] > RECENT:
+            until_now = self.maps_until_now(optimizer), self.recent_maps[..., :-1]
+            self.earlier_maps = np.concatenate(until_now, axis=-1)
+            self.recent_maps = identity
+        moved = optimizer.compose(idle_map, self.recent_maps)
+        self.recent_maps = np.concatenate([moved, identity], axis=-1)
         self.n_updates += 1
-        n = self.n_updates - self._since
-        if n == self._powers.shape[2]:  # twice as many: M^(n+i) = M^n M^i
-            power = self.map @ self._powers[:, :, -1]
-            self._powers = np.concatenate([self._powers, compose(power, self._powers)], axis=2)
         self.seen[rows] = self.n_updates
 
-    def maps(self, rows):
+    def maps_until_now(self, optimizer, at=slice(None)):
+        """Return the maps from some earlier updates to the last one."""
+        return optimizer.compose(self.recent_maps[..., 0], self.earlier_maps[..., at])
+
+    def maps(self, rows, optimizer):
         """Return the maps, of shape (2, 2, n), over what each of n rows has missed."""
+        since = self.earlier_maps.shape[-1]
         seen = self.seen[rows]
-        maps = self._powers[:, :, self.n_updates - np.maximum(seen, self._since)]
-        earlier = seen < self._since
+        maps = self.recent_maps[..., np.maximum(seen - since, 0)]
+        earlier = seen < since
         if earlier.any():
-            since = self._powers[:, :, self.n_updates - self._since]
-            maps[:, :, earlier] = compose(since, self._until_rate[:, :, seen[earlier]])
+            maps[..., earlier] = self.maps_until_now(optimizer, seen[earlier])
         return maps
 
-
-def compose(map_, maps):
-    """Return the maps, of shape (2, 2, n), followed by one other."""
-    return (map_ @ maps.reshape(2, -1)).reshape(maps.shape)
-
-
-def apply_maps(maps, w, v):
-    """Move rows of W1 and of their velocity, each by its map, in place."""
-    (a, b), (c, d) = maps.astype(w.dtype)[..., np.newaxis]
-    c_w = c * w
-    w *= a
-    w += b * v
-    v *= d
-    v += c_w
+    def copy(self, rows=None):
+        """Return a copy, of all rows or of some; the tables, never written to, are shared."""
+        copy = MissedUpdates(0)
+        vars(copy).update(vars(self))
+        copy.seen = self.seen.copy() if rows is None else self.seen[rows]
+        return copy
 
 
 def inner_products(W, velocity):

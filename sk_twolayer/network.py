@@ -1,185 +1,34 @@
-"""The network itself: its parameters, its scores, its loss and its gradients.
+"""The network itself: its scores, its loss and its gradients.
 
-A two-layer network sees a batch ``X`` of N rows, mixes the features into hidden units,
-bends them, and mixes the hidden units into one score per class::
+A two-layer network takes a batch ``X`` of N rows and computes hidden activations, and from them
+one score per class::
 
     z1 = X W1 + b1        a1 = max(0, z1)        scores = a1 W2 + b2
 
-(the hidden units may bend otherwise than by max(0, z), see ``ACTIVATIONS``).
-The scores become probabilities ``p = softmax(scores)``, and the loss is how surprised
-those probabilities are by the true classes, plus a penalty on large weights::
+(other hidden activations than max(0, z) are in ``activations``). The scores become probabilities
+``p = softmax(scores)``, and the loss is the cross-entropy of those probabilities, averaged over
+the rows, plus a penalty on large weights::
 
     loss = -1/N sum_i log p[i, y_i]  +  alpha/2 (||W1||^2 + ||W2||^2)
 
 With sample weights w the first term is the weighted mean, ``sum w_i l_i / sum w_i``. Two
 classes need one score only, whose logistic sigmoid is the probability of the second.
-
-All parameters live in one flat vector laid out ``[W1 | W2 | b1 | b2]``, of which the four
-are views, and the gradient has the same layout: so an update of everything is a handful
-of NumPy calls, and the penalty applies to the leading slice.
 """
 
 import numpy as np
 from scipy.sparse import issparse
 
-# Inference and initialisation work on pieces of at most this many bytes, so that their
-# memory stays bounded however many rows or features there are.
-CHUNK_BYTES = 2**23
-
-# What passes over all parameters works on blocks of so many, which stay in the processor's
-# cache from one operation to the next.
-BLOCK_SIZE = 2**15
-
-
-def relu(z):
-    """Replace z by max(0, z), with a row of zeros: NumPy is half as fast against a scalar."""
-    np.maximum(z, np.zeros(z.shape[1], z.dtype), out=z)
-
-
-def relu_backward(a, da):
-    """Multiply da by the derivative: 1 where a > 0, else 0."""
-    np.greater(a, 0, out=a, casting="unsafe")
-    da *= a
-
-
-def tanh(z):
-    """Replace z by tanh(z)."""
-    np.tanh(z, out=z)
-
-
-def tanh_backward(a, da):
-    """Multiply da by the derivative, 1 - a^2."""
-    a *= a
-    np.subtract(1, a, out=a)
-    da *= a
-
-
-def logistic(z):
-    """Replace z by 1 / (1 + exp(-z)), written with tanh, which never overflows."""
-    z *= 0.5
-    np.tanh(z, out=z)
-    z += 1
-    z *= 0.5
-
-
-def logistic_backward(a, da):
-    """Multiply da by the derivative, a (1 - a)."""
-    da *= a
-    np.subtract(1, a, out=a)
-    da *= a
-
-
-def identity(z):
-    """Leave z as it is."""
-
-
-def identity_backward(a, da):
-    """Leave da as it is: the derivative is 1."""
-
-
-# Each activation works in place, and so does its backward pass, which knows the derivative
-# from the activation a = f(z) alone, and may spend a: nobody needs it afterwards.
-ACTIVATIONS = {
-    "relu": (relu, relu_backward),
-    "tanh": (tanh, tanh_backward),
-    "logistic": (logistic, logistic_backward),
-    "identity": (identity, identity_backward),
-}
-
-
-def n_parameters(n_features, hidden_size, n_outputs):
-    """Length of the flat vector ``[W1 | W2 | b1 | b2]``."""
-    return (n_features + n_outputs) * hidden_size + hidden_size + n_outputs
-
-
-def unpack(vector, n_features, hidden_size, n_outputs):
-    """Return the views W1, W2, b1, b2 of the flat vector.
-
-    Parameters
-    ----------
-    vector : ndarray of shape (n_parameters,)
-        The parameters, or anything laid out like them.
-    n_features, hidden_size, n_outputs : int
-        The shape of the network.
-
-    Returns
-    -------
-    W1 : ndarray of shape (n_features, hidden_size)
-    W2 : ndarray of shape (hidden_size, n_outputs)
-    b1 : ndarray of shape (hidden_size,)
-    b2 : ndarray of shape (n_outputs,)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sk_twolayer.network import unpack
-    >>> W1, W2, b1, b2 = unpack(np.arange(9.0), 2, 2, 1)
-    >>> W2
-    array([[4.],
-           [5.]])
-    >>> b2
-    array([8.])
-    """
-    ends = np.cumsum([n_features * hidden_size, hidden_size * n_outputs, hidden_size])
-    W1, W2, b1, b2 = np.split(vector, ends)
-    return W1.reshape(n_features, hidden_size), W2.reshape(hidden_size, n_outputs), b1, b2
-
-
-def blocks(*vectors):
-    """Cut vectors of one length into views of at most BLOCK_SIZE entries, side by side."""
-    for start in range(0, len(vectors[0]), BLOCK_SIZE):
-        yield [vector[start : start + BLOCK_SIZE] for vector in vectors]
-
-
-def initialize(W1, W2, b1, b2, init, rng):
-    """Draw Gaussian weights, W1 first and row by row, and set the biases to zero.
-
-    Parameters
-    ----------
-    W1, W2, b1, b2 : ndarray
-        The parameters, overwritten.
-    init : {"he", "glorot"} or float
-        The standard deviation of the weights: sqrt(2 / n_in) for "he" [1]_,
-        sqrt(2 / (n_in + n_out)) for "glorot" [2]_, n_in and n_out being the layer's
-        inputs and outputs; or the number itself.
-    rng : numpy.random.RandomState
-        Where the weights come from.
-
-    References
-    ----------
-    .. [1] He, Zhang, Ren, Sun. "Delving deep into rectifiers." ICCV 2015.
-    .. [2] Glorot, Bengio. "Understanding the difficulty of training deep feedforward
-       neural networks." AISTATS 2010.
-    """
-    for W in (W1, W2):
-        n_in, n_out = W.shape
-        deviation = init
-        if init == "he":
-            deviation = np.sqrt(2 / n_in)
-        elif init == "glorot":
-            deviation = np.sqrt(2 / (n_in + n_out))
-        for rows in row_chunks(n_in, n_out * 8, chunk_bytes=2**18):
-            W[rows] = deviation * rng.standard_normal(W[rows].shape)
-    b1[:] = 0
-    b2[:] = 0
-
-
-def row_chunks(n_rows, bytes_per_row, chunk_bytes=CHUNK_BYTES):
-    """Slices that cover n_rows rows in pieces of at most so many bytes, or a row."""
-    size = max(1, chunk_bytes // max(bytes_per_row, 1))
-    return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
-
-
-def bytes_per_row(X, hidden_size, dtype):
-    """Bytes that a row of X takes on its way to the scores, cast to dtype."""
-    entries = X.shape[1]
-    if issparse(X):
-        entries = 2 * X.nnz // max(X.shape[0], 1)  # a column number with each
-    return (entries + hidden_size) * np.dtype(dtype).itemsize
+from sk_twolayer.activations import ACTIVATIONS
+from sk_twolayer.blocks import BLOCK_SIZE, blocks, bytes_per_row, row_chunks
+from sk_twolayer.losses import OUTPUT_LOSSES
+from sk_twolayer.parameters import n_parameters, unpack
 
 
 def compute_scores(X, W1, W2, b1, b2, activation="relu"):
     """Scores of every row of X, computed in row chunks.
+
+    Where the products of a row overflow, its scores are nan: an activation would make an ordinary
+    number of the infinite.
 
     Parameters
     ----------
@@ -196,12 +45,18 @@ def compute_scores(X, W1, W2, b1, b2, activation="relu"):
     """
     activate, _ = ACTIVATIONS[activation]
     scores = np.empty((X.shape[0], W2.shape[1]), dtype=W1.dtype)
-    for rows in row_chunks(X.shape[0], bytes_per_row(X, len(b1), W1.dtype)):
-        a1 = X[rows].astype(W1.dtype, copy=False) @ W1
-        a1 += b1
-        activate(a1)
-        np.matmul(a1, W2, out=scores[rows])
-    scores += b2
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows in row_chunks(X.shape[0], bytes_per_row(X, len(b1), W1.dtype)):
+            a1 = X[rows].astype(W1.dtype, copy=False) @ W1
+            a1 += b1
+            overflown = None
+            if not np.isfinite(a1.sum()):  # faster than a look at each, which must be rare
+                overflown = ~np.isfinite(a1).all(axis=1)
+            activate(a1)
+            np.matmul(a1, W2, out=scores[rows])
+            if overflown is not None:
+                scores[rows][overflown] = np.nan
+        scores += b2
     return scores
 
 
@@ -211,77 +66,6 @@ def multiply(X, W, out):
         out[...] = X @ W
     else:
         np.matmul(X, W, out=out)
-
-
-def softmax(scores):
-    """Replace scores by exp(scores) / sum(exp(scores)) of each row."""
-    scores -= scores.max(axis=1, keepdims=True)  # exp never overflows
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=1, keepdims=True)
-
-
-# The losses take the scores of a batch transposed, a column for each row of the batch: NumPy
-# reduces along the outer axis of so flat an array several times faster.
-
-
-def softmax_loss(scores, y):
-    """Cross-entropy of softmax(scores) against the class numbers y.
-
-    Replaces scores by its gradient, ``p`` minus one at the true class.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_classes, N)
-        Overwritten.
-    y : ndarray of int of shape (N,)
-        True classes.
-
-    Returns
-    -------
-    losses : ndarray of shape (N,)
-        ``-log p[y_i, i]`` of each row.
-    correct : ndarray of bool of shape (N,)
-        Whether no score was larger than that of the true class.
-    """
-    true = y, np.arange(len(y))
-    scores -= scores.max(axis=0)  # exp never overflows
-    true_scores = scores[true]
-    correct = true_scores == 0
-    np.exp(scores, out=scores)
-    total = scores.sum(axis=0)
-    losses = np.log(total) - true_scores
-    scores /= total
-    scores[true] -= 1
-    return losses, correct
-
-
-def logistic_loss(scores, Y):
-    """Binary cross-entropy of the sigmoid of every score, summed over the outputs.
-
-    Replaces scores by its gradient, ``p - Y``.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_outputs, N)
-        Overwritten.
-    Y : ndarray of shape (N, n_outputs)
-        True labels, 0 or 1.
-
-    Returns
-    -------
-    losses : ndarray of shape (N,)
-        ``sum_j log(1 + exp(s_ji)) - Y_ij s_ji`` of each row.
-    correct : ndarray of bool of shape (N,)
-        Whether every label of the row was on the right side of zero.
-    """
-    correct = ((scores > 0) == Y.T).all(axis=0)
-    losses = (np.logaddexp(0, scores) - Y.T * scores).sum(axis=0)
-    logistic(scores)
-    scores -= Y.T
-    return losses, correct
-
-
-OUTPUT_LOSSES = {"softmax": softmax_loss, "logistic": logistic_loss}
 
 
 class TwoLayerNetwork:
@@ -322,8 +106,6 @@ class TwoLayerNetwork:
     array([-0.75,  0.25,  0.25,  0.25])
     """
 
-    lazy = False
-
     def __init__(
         self,
         n_features,
@@ -344,7 +126,7 @@ class TwoLayerNetwork:
         if parameters is None:
             parameters = np.zeros(n_parameters(*shape), dtype)
         self.hidden_size, self.dtype = hidden_size, parameters.dtype
-        self._parameters, self.gradient = parameters, np.empty_like(parameters)
+        self.parameters, self.gradient = parameters, np.empty_like(parameters)
         self.W1, self.W2, self.b1, self.b2 = unpack(parameters, *shape)
         self.dW1, self.dW2, self.db1, self.db2 = unpack(self.gradient, *shape)
 
@@ -359,18 +141,12 @@ class TwoLayerNetwork:
         self._scores = np.empty((n_outputs, batch_size), dtype)
         self._ones = np.ones(batch_size, dtype)  # a product with them is the fastest sum
 
-    @property
-    def parameters(self):
-        """All parameters, as one vector."""
-        return self._parameters
-
     def scores(self, X):
         """Compute the scores of every row of X, in row chunks."""
         return compute_scores(X, self.W1, self.W2, self.b1, self.b2, self.activation)
 
-    def is_finite(self):
-        """Return whether all parameters are finite numbers."""
-        return all(np.isfinite(block).all() for (block,) in blocks(self._parameters))
+    def catch_up(self):
+        """Do nothing: no row of W1 waits for its updates, as in a `LazyNetwork`."""
 
     def penalty(self):
         """Return ``alpha/2 (||W1||^2 + ||W2||^2)``."""

@@ -1,35 +1,23 @@
 """The optimizers: how a gradient becomes an update of the parameters.
 
-Each keeps what it remembers of earlier gradients in vectors laid out like the parameters,
-and updates the one flat vector of parameters in place. The gradient is spent by then, so
-an update uses it as scratch space rather than allocate. The formulas are those of
+Each keeps what it needs of earlier gradients in vectors laid out like the parameters, its
+`moments`, and updates the one flat vector of parameters in place. The gradient is spent by then,
+so an update uses it as scratch space rather than allocate. The formulas are those of
 scikit-learn's own optimizers, so that the two can be compared number by number.
+
+A row of W1 whose feature does not occur in a batch has the gradient of the penalty alone. What an
+update does to such a row is a fixed linear map, which `idle_map` returns and `apply_idle_maps`
+applies: see ``missed_updates``.
 """
 
-from copy import copy
 from math import sqrt
 
 import numpy as np
 
-from sk_twolayer.network import blocks
+from sk_twolayer.blocks import blocks
 
 
-class Optimizer:
-    """What the optimizers share: a memory that an interrupted training goes on with."""
-
-    memory = ()
-
-    def remember(self):
-        """Return the memory as a dict of arrays and numbers."""
-        return {name: getattr(self, name) for name in (*self.memory, "learning_rate")}
-
-    def recall(self, remembered):
-        """Take over a copy of a memory; the learning rate stays."""
-        for name in self.memory:
-            setattr(self, name, copy(remembered[name]))
-
-
-class SGD(Optimizer):
+class SGD:
     """Stochastic gradient descent with momentum.
 
     The velocity moves ``v <- momentum v - learning_rate g``. Heavy-ball momentum then adds
@@ -40,8 +28,8 @@ class SGD(Optimizer):
     ----------
     parameters : ndarray of shape (n_parameters,)
         Updated in place by every `update`.
-    learning_rate : float
-        Step size; may be assigned between updates.
+    moments : list of one ndarray of shape (n_parameters,), default=None
+        The velocity, updated in place; None starts at zero.
     momentum : float, default=0.9
         Share of the velocity that is kept; 0 is plain gradient descent.
     nesterov : bool, default=True
@@ -57,29 +45,28 @@ class SGD(Optimizer):
     >>> import numpy as np
     >>> from sk_twolayer.optimizers import SGD
     >>> parameters = np.array([1.0])
-    >>> sgd = SGD(parameters, learning_rate=0.5, momentum=0.5, nesterov=False)
-    >>> sgd.update(np.array([1.0])); sgd.update(np.array([1.0]))
+    >>> sgd = SGD(parameters, momentum=0.5, nesterov=False)
+    >>> sgd.update(np.array([1.0]), 0.5); sgd.update(np.array([1.0]), 0.5)
     >>> parameters  # 1 - 0.5, then - (0.25 + 0.5)
     array([-0.25])
     """
 
-    memory = ("velocity",)
+    n_moments = 1
 
-    def __init__(self, parameters, learning_rate, momentum=0.9, nesterov=True):
+    def __init__(self, parameters, moments=None, *, momentum=0.9, nesterov=True):
         self.parameters = parameters
-        self.learning_rate = learning_rate
+        self.moments = moments or [np.zeros_like(parameters)]
         self.momentum = momentum
         self.nesterov = nesterov
-        self.velocity = np.zeros_like(parameters)
 
-    def update(self, gradient):
+    def update(self, gradient, learning_rate, n_updates=None):
         """Move the parameters one step; the gradient is overwritten."""
-        for parameters, velocity, step in blocks(self.parameters, self.velocity, gradient):
-            self.move(parameters, velocity, step)
+        for parameters, velocity, step in blocks(self.parameters, *self.moments, gradient):
+            self.move(learning_rate, parameters, velocity, step)
 
-    def move(self, parameters, velocity, step):
+    def move(self, learning_rate, parameters, velocity, step):
         """Move some parameters and their velocity; step is their gradient, and overwritten."""
-        step *= self.learning_rate
+        step *= learning_rate
         if not self.momentum:
             parameters -= step
             return
@@ -91,8 +78,44 @@ class SGD(Optimizer):
         else:
             parameters += velocity
 
+    identity_map = np.eye(2)
 
-class Adam(Optimizer):
+    def idle_map(self, learning_rate, alpha):
+        """Return what an update makes of a weight w and its velocity v under the penalty alone.
+
+        Parameters
+        ----------
+        learning_rate, alpha : float
+            The step size, and the strength of the penalty.
+
+        Returns
+        -------
+        map : ndarray of shape (2, 2)
+            Multiplies (w, v).
+        push : ndarray of shape (2,)
+            Multiplies the gradient g of the cross-entropy, and is added: (p g, q g).
+        """
+        w, v = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
+        self.move(learning_rate, w, v, np.array([alpha, 0.0, 1.0]))
+        return np.array([w[:2], v[:2]]), np.array([w[2], v[2]])
+
+    @staticmethod
+    def compose(map_, maps):
+        """Return maps, of shape (2, 2, n), each followed by one other."""
+        return (map_ @ maps.reshape(2, -1)).reshape(maps.shape)
+
+    @staticmethod
+    def apply_idle_maps(maps, w, v):
+        """Move rows of W1 and of their velocity, each by its map, of shape (2, 2, n), in place."""
+        (a, b), (c, d) = maps.astype(w.dtype)[..., np.newaxis]
+        c_w, b_v = c * w, b * v
+        w *= a
+        w += b_v
+        v *= d
+        v += c_w
+
+
+class Adam:
     """Adaptive moments: steps scaled by running means of the gradient and of its square.
 
     ``m <- beta_1 m + (1 - beta_1) g`` and ``v <- beta_2 v + (1 - beta_2) g^2``, and the t-th
@@ -103,8 +126,8 @@ class Adam(Optimizer):
     ----------
     parameters : ndarray of shape (n_parameters,)
         Updated in place by every `update`.
-    learning_rate : float
-        Step size; may be assigned between updates.
+    moments : list of two ndarray of shape (n_parameters,), default=None
+        The running means of the gradient and of its square, updated in place; None starts at zero.
     beta_1, beta_2 : float, default=0.9, 0.999
         How much of the running means is kept.
     epsilon : float, default=1e-8
@@ -119,31 +142,27 @@ class Adam(Optimizer):
     >>> import numpy as np
     >>> from sk_twolayer.optimizers import Adam
     >>> parameters = np.array([1.0, 1.0])
-    >>> adam = Adam(parameters, learning_rate=0.25)
-    >>> adam.update(np.array([100.0, -10.0]))
+    >>> adam = Adam(parameters)
+    >>> adam.update(np.array([100.0, -10.0]), learning_rate=0.25, n_updates=1)
     >>> parameters.round(6)  # the first step is the learning rate, whatever the gradient
     array([0.75, 1.25])
     """
 
-    memory = ("mean", "mean_square", "n_updates")
+    n_moments = 2
 
-    def __init__(self, parameters, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    def __init__(self, parameters, moments=None, *, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
         self.parameters = parameters
-        self.learning_rate = learning_rate
+        self.moments = moments or [np.zeros_like(parameters), np.zeros_like(parameters)]
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        self.mean = np.zeros_like(parameters)
-        self.mean_square = np.zeros_like(parameters)
-        self.n_updates = 0
 
-    def update(self, gradient):
-        """Move the parameters one step; the gradient is overwritten."""
-        self.n_updates += 1
-        t, beta_1, beta_2 = self.n_updates, self.beta_1, self.beta_2
-        rate = self.learning_rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)
+    def update(self, gradient, learning_rate, n_updates):
+        """Move the parameters one step, the n_updates-th; the gradient is overwritten."""
+        beta_1, beta_2 = self.beta_1, self.beta_2
+        rate = learning_rate * sqrt(1 - beta_2**n_updates) / (1 - beta_1**n_updates)
 
-        vectors = self.parameters, self.mean, self.mean_square, gradient
+        vectors = self.parameters, *self.moments, gradient
         for parameters, mean, mean_square, scratch in blocks(*vectors):
             scratch *= 1 - beta_1
             mean *= beta_1
@@ -158,3 +177,6 @@ class Adam(Optimizer):
             np.divide(mean, scratch, out=scratch)
             scratch *= rate
             parameters -= scratch
+
+
+OPTIMIZERS = {"sgd": SGD, "adam": Adam}

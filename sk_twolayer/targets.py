@@ -6,24 +6,11 @@ output; and a label indicator, a matrix of 0 and 1 that allows a row any number 
 stays what it is, for one logistic output per label.
 """
 
+from numbers import Real
+from sys import float_info
+
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import column_or_1d
-
-
-def find_classes(y):
-    """Return the sorted labels in y, or the numbers of the columns of a label indicator."""
-    return np.arange(y.shape[1]) if y.ndim == 2 else np.unique(y)
-
-
-def check_labels(y):
-    """Make y one-dimensional labels or a dense label indicator."""
-    check_classification_targets(y)
-    if type_of_target(y) == "multilabel-indicator":
-        return (y.toarray() if issparse(y) else np.asarray(y)).astype(np.uint8)
-    return column_or_1d(y, warn=True)
+from sklearn.utils.class_weight import compute_sample_weight
 
 
 def encode(y, classes, dtype):
@@ -44,15 +31,7 @@ def encode(y, classes, dtype):
         Class numbers for a softmax, or 0 and 1 for logistic outputs.
     """
     if y.ndim == 2:
-        if y.shape[1] != len(classes):
-            raise ValueError(f"y has {y.shape[1]} label columns, but there are {len(classes)}.")
         return y
-    unseen = np.setdiff1d(y, classes)
-    if len(unseen):
-        raise ValueError(
-            f"y has labels {unseen} that are not in classes {classes}. The outputs of the network "
-            f"cannot change: name all labels when it is made (in the first call to partial_fit)."
-        )
     codes = np.searchsorted(classes, y)
     if len(classes) == 2:
         return codes[:, np.newaxis].astype(dtype)
@@ -73,7 +52,74 @@ def count_classes(y, classes, sample_weight):
     return np.bincount(np.searchsorted(classes, y), weights=sample_weight, minlength=len(classes))
 
 
-def weigh_rows(y, classes, sample_weight, class_weight, class_counts):
+def refuse_single_class(y, classes, weights):
+    """Refuse to fit one-dimensional labels of which all but one class have no weight.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+    classes : ndarray of shape (n_classes,)
+    weights : ndarray of shape (n_samples,) or None
+        Of the rows, those of their classes multiplied in.
+    """
+    if y.ndim == 2:
+        return
+    present = classes if weights is None else np.unique(y[weights > 0])
+    if len(present) < 2:
+        raise ValueError(
+            f"y has only 1 class of a weight above zero, {present[0]}: there is nothing to tell "
+            f"apart. Give the classifier rows of at least 2."
+        )
+
+
+def weigh_classes(class_weight, classes, class_counts, *, all_named=False):
+    """Return the weight of each class.
+
+    Parameters
+    ----------
+    class_weight : dict or "balanced"
+        A class that a dictionary does not name has weight 1.
+    classes : ndarray of shape (n_classes,)
+    class_counts : ndarray of shape (n_classes,)
+        Total weight of the rows of each class, which "balanced" balances. A class that has
+        not occurred yet gets weight 1.
+    all_named : bool, default=False
+        Whether the user has named `classes`. Then a dictionary names no others. Labels that
+        were found in y may lack some, as in a fold of a cross-validation: as elsewhere in
+        scikit-learn, weights of others are refused only if one of those found has none.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_classes,)
+    """
+    weights = np.ones(len(classes))
+    if isinstance(class_weight, str):
+        present = class_counts > 0
+        counts = class_counts[present]
+        with np.errstate(over="ignore"):
+            weights[present] = counts.sum() / (len(counts) * counts)
+        return weights
+    for label, weight in class_weight.items():
+        if not (isinstance(weight, Real) and 0 <= weight <= float_info.max):
+            raise ValueError(
+                f"class_weight has the weight {weight!r} for class {label!r}. Weights of classes "
+                f"are finite numbers, none negative; 0 leaves a class out."
+            )
+    labels = classes.tolist()
+    known = set(labels)
+    unknown = [label for label in class_weight if label not in known]
+    if unknown and (all_named or any(label not in class_weight for label in labels)):
+        raise ValueError(
+            f"class_weight has weights for {unknown}, which are not among the classes {classes}. "
+            f"Its keys must be labels as they are in y."
+        )
+    weights[:] = [class_weight.get(label, 1) for label in labels]
+    return weights
+
+
+def weigh_rows(
+    y, classes, sample_weight, class_weight, class_counts, *, all_named=False, dtype=np.float64
+):
     """Multiply the weights of rows and of their classes.
 
     Parameters
@@ -85,28 +131,58 @@ def weigh_rows(y, classes, sample_weight, class_weight, class_counts):
     class_counts : ndarray of shape (n_classes,)
         What "balanced" balances. A label indicator is balanced column by column, each row
         counting by the product of its columns' weights, as elsewhere in scikit-learn.
+    all_named : bool, default=False
+        As for `weigh_classes`.
+    dtype : dtype, default=np.float64
+        What the network computes in.
 
     Returns
     -------
     weights : ndarray of shape (n_samples,) or None
+        In that dtype; up to a common factor, which does not matter.
+
+    Raises
+    ------
+    ValueError
+        If no row has a weight above zero, or one has no finite weight.
     """
     if class_weight is None:
-        return sample_weight
+        return None if sample_weight is None else cast_weights(sample_weight, dtype)
     if y.ndim == 2:
-        if class_weight != "balanced":
+        if not isinstance(class_weight, str):
             raise ValueError(
                 f"class_weight={class_weight} cannot be used with a label indicator y, whose rows "
                 f"may have several labels. Use 'balanced', or weigh the rows with sample_weight."
             )
         weights = compute_sample_weight(class_weight, y)
-        return weights if sample_weight is None else weights * sample_weight
-    present = class_counts > 0
-    of_class = np.ones(len(classes))
-    of_class[present] = compute_class_weight(
-        class_weight,
-        classes=classes[present],
-        y=classes[present],
-        sample_weight=class_counts[present],
-    )
-    weights = of_class[np.searchsorted(classes, y)]
-    return weights if sample_weight is None else weights * sample_weight
+    else:
+        of_class = weigh_classes(class_weight, classes, class_counts, all_named=all_named)
+        weights = of_class[np.searchsorted(classes, y)]
+    if sample_weight is None:
+        return cast_weights(weights, dtype)
+    # Either may be extreme, but only ratios matter.
+    sample_weight = cast_weights(sample_weight, np.float64)
+    return cast_weights(cast_weights(weights, np.float64) * sample_weight, dtype)
+
+
+def cast_weights(weights, dtype):
+    """Cast weights of which only ratios matter, so that they neither overflow nor vanish.
+
+    Where the largest is so large or small that sums or products with the others might leave the
+    range of the dtype, all are divided by a power of two, which leaves their digits alone.
+    """
+    largest = weights.max()
+    if largest == 0:
+        raise ValueError(
+            "No row has a weight above zero (weights of rows and of classes are multiplied), so "
+            "that there is nothing to train on. Give some rows more weight."
+        )
+    if not np.isfinite(largest):
+        raise ValueError(
+            "The weight of some class is infinite: 'balanced' divides by the weight of its rows, "
+            "which is close to zero. Give them more weight, or leave them out with weight 0."
+        )
+    _, exponent = np.frexp(largest)
+    if abs(exponent) > np.finfo(dtype).maxexp // 2:
+        weights = np.ldexp(weights, -exponent)
+    return weights.astype(dtype, copy=False)

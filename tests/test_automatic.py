@@ -7,6 +7,8 @@ from scipy.sparse import csr_matrix
 from sklearn.datasets import make_classification
 
 from sk_twolayer import TwoLayerClassifier
+from sk_twolayer.automatic import auto_learning_rate
+from sk_twolayer.batches import Data
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -74,3 +76,33 @@ def test_the_automatic_initialization(data, activation, init):
         for init in ("auto", init)
     )
     assert_array_equal(automatic.coefs_[0], chosen.coefs_[0])
+
+
+def test_entries_that_a_sparse_row_holds_twice_count_as_their_sum(data):
+    X, y = data
+    X = 10 * X
+    whole = csr_matrix(X)
+    # Each entry as two, of which the squares are much more than that of their sum.
+    halves = np.stack([3 * whole.data, -2 * whole.data], axis=1).ravel()
+    twice = csr_matrix((halves, whole.indices.repeat(2), 2 * whole.indptr), shape=X.shape)
+    rates = [
+        TwoLayerClassifier(max_iter=1, batch_size=32, random_state=0).fit(rows, y).learning_rate_
+        for rows in (whole, twice)
+    ]
+    assert_allclose(rates, 30 / np.mean((X**2).sum(axis=1)))
+    assert twice.nnz == 2 * whole.nnz  # what was handed in is not summed
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_matrix])
+@pytest.mark.parametrize("weight", [1e-300, 1, 1e300])
+def test_the_automatic_rate_is_positive_and_finite_at_any_scale(data, container, weight):
+    X, y = data
+    weights = np.full(len(X), weight)
+    for scale in (1e-320, 1e-200, 1e100, 1e153, 1e200, 1e307):
+        rows = Data(container(np.clip(X, -1, 1) * scale), y, weights)
+        rate = auto_learning_rate("sgd", rows, 64)
+        with np.errstate(over="ignore"):
+            length = np.mean((np.clip(X, -1, 1) * scale) ** 2) * X.shape[1]
+        expected = 0.25 if scale < 1 else 30 / min(length, np.finfo(float).max)
+        assert_allclose(rate, expected)
+        assert rate > 0

@@ -542,5 +542,5 @@ def test_divergence_stops_at_once_and_leaves_the_model_as_it_was(data):
 
 def test_the_last_update_is_checked_too(data):
     model = TwoLayerClassifier(learning_rate=1e308, alpha=1e5, max_updates=1, random_state=0)
-    with pytest.raises(ValueError, match=r"parameters became infinite at update 2"):
+    with pytest.raises(ValueError, match=r"parameters became infinite at update 1"):
         model.fit(*data)

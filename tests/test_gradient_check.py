@@ -6,6 +6,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
 from sk_twolayer import TwoLayerClassifier, network
+from sk_twolayer.activations import ACTIVATIONS, relu
 from sk_twolayer.gradient_check import gradient_check
 
 TOY_X = 10 * np.random.RandomState(1).standard_normal((5, 4))
@@ -26,7 +27,7 @@ def test_the_toy_model_is_as_exact_as_published():
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("activation", list(network.ACTIVATIONS))
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
 def test_fitted_estimators(n_classes, dtype, activation):
     X, y = load_iris(return_X_y=True)
     X, y = X[y < n_classes].astype(dtype), np.array(["a", "b", "c"])[y[y < n_classes]]
@@ -46,7 +47,7 @@ def test_a_label_indicator():
 
 
 def test_a_wrong_derivative_is_found(monkeypatch):
-    monkeypatch.setitem(network.ACTIVATIONS, "relu", (network.relu, lambda a, da: None))
+    monkeypatch.setitem(ACTIVATIONS, "relu", (relu, lambda a, da: None))
     errors = gradient_check(toy_parameters(), TOY_X, TOY_Y)
     assert min(errors["W1"], errors["b1"]) > 0.1
     assert max(errors["W2"], errors["b2"]) < 4e-9

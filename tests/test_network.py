@@ -1,12 +1,17 @@
 """The network against the published toy values, central differences and plain formulas."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-from sk_twolayer import network
-from sk_twolayer.network import TwoLayerNetwork, compute_scores, initialize, unpack
+from sk_twolayer import blocks
+from sk_twolayer.activations import ACTIVATIONS, logistic
+from sk_twolayer.losses import softmax
+from sk_twolayer.network import TwoLayerNetwork, compute_scores
+from sk_twolayer.parameters import initialize, unpack
 
 PUBLISHED_SCORES = [
     [-0.81233741, -1.27654624, -0.70335995],
@@ -53,7 +58,7 @@ def test_toy_loss_is_the_published_one(toy):
 
 @pytest.mark.parametrize("block_size", [2**15, 7])
 def test_toy_gradients_agree_with_central_differences(block_size, monkeypatch, toy):
-    monkeypatch.setattr(network, "BLOCK_SIZE", block_size)
+    monkeypatch.setattr(blocks, "BLOCK_SIZE", block_size)
     toy, X, y = toy
     toy.loss_and_gradients(X, y)
     analytic = toy.gradient.copy()
@@ -67,7 +72,7 @@ def test_toy_gradients_agree_with_central_differences(block_size, monkeypatch, t
 @pytest.mark.parametrize("output", ["softmax", "logistic"])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dropped", [False, True])
-@pytest.mark.parametrize("activation", list(network.ACTIVATIONS))
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
 def test_gradients_by_central_differences(output, weighted, dropped, activation):
     rng = np.random.RandomState(2)
     net = TwoLayerNetwork(5, 7, 3, batch_size=9, alpha=0.3, output=output, activation=activation)
@@ -106,10 +111,10 @@ def test_loss_and_accuracy_by_the_plain_formula(output):
 
 def test_softmax_and_logistic_survive_huge_scores():
     scores = np.array([[1e4, 0.0, -1e4]])
-    network.softmax(scores)
+    softmax(scores)
     assert_allclose(scores, [[1, 0, 0]])
     z = np.array([-1e4, 0.0, 1e4])
-    network.logistic(z)
+    logistic(z)
     assert_allclose(z, [0, 0.5, 1])
 
 
@@ -163,9 +168,32 @@ def test_chunks_change_neither_initial_weights_nor_scores(monkeypatch):
     X = np.random.RandomState(0).randint(256, size=(50, 30), dtype=np.uint8)
     results = []
     for chunk_bytes in (2**23, 1000):
-        monkeypatch.setattr(network, "CHUNK_BYTES", chunk_bytes)
+        monkeypatch.setattr(blocks, "CHUNK_BYTES", chunk_bytes)
         net = TwoLayerNetwork(30, 11, 3, batch_size=1)
         initialize(net.W1, net.W2, net.b1, net.b2, "he", np.random.RandomState(0))
         results.append((net.parameters, compute_scores(X, net.W1, net.W2, net.b1, net.b2)))
     assert_array_equal(results[0][0], results[1][0])
     assert_allclose(results[0][1], results[1][1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
+def test_scores_of_rows_whose_products_overflow_are_nan(activation):
+    rng = np.random.RandomState(0)
+    W1, W2 = rng.standard_normal((4, 5)), rng.standard_normal((5, 3))
+    X = rng.standard_normal((4, 4))
+    X[2] = 1e308 * np.sign(W1[:, 0])  # W1 adds it up to far above the largest float64
+    X[3] = 1e300
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = compute_scores(X, W1, W2, np.zeros(5), np.zeros(3), activation)
+    assert np.isnan(scores[2]).all()
+    assert np.isfinite(scores[[0, 1, 3]]).all()
+
+
+def test_the_softmax_of_scores_that_are_far_apart():
+    scores = np.array([[1.5e308, -1.5e308, 0.0], [0.0, 1.0, 2.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        softmax(scores)
+    assert_array_equal(scores[0], [1, 0, 0])
+    assert_allclose(scores[1], np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum())

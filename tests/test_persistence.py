@@ -55,7 +55,8 @@ def through_memory_map(model, path):
     joblib.dump(model, path / "model.joblib")
     loaded = joblib.load(path / "model.joblib", mmap_mode="r")
     if isinstance(loaded, TwoLayerClassifier):
-        assert not loaded.coefs_[0].flags.writeable
+        waiting = vars(loaded).get("coefs_") or vars(loaded)["_training_state"].vectors
+        assert not waiting[0].flags.writeable
     return loaded
 
 

@@ -54,9 +54,9 @@ def splits(monkeypatch):
     splits = []
     original = base.train
 
-    def spy(network, optimizer, data, progress, *args, **kwargs):
-        splits.append((data.rows, progress.validation.rows))
-        return original(network, optimizer, data, progress, *args, **kwargs)
+    def spy(state, data, plan, *, validation, **kwargs):
+        splits.append((data.rows, validation.rows))
+        return original(state, data, plan, validation=validation, **kwargs)
 
     monkeypatch.setattr(base, "train", spy)
     return splits

@@ -1,0 +1,100 @@
+"""What a fitted network says of rows: scores, probabilities, labels."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.validation import check_is_fitted
+
+from sk_twolayer.lazy import keep_columns, occurring_features
+from sk_twolayer.losses import logistic, softmax
+from sk_twolayer.network import compute_scores
+from sk_twolayer.streams import is_stream, read_weights
+from sk_twolayer.targets import decode
+from sk_twolayer.validation import refuse_infinite_scores, validate_prediction_rows
+
+
+class PredictionsMixin:
+    """The methods of a classifier that need a fitted network and change nothing."""
+
+    def decision_function(self, X):
+        """Compute the scores of the classes, before they become probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows. Computed in row chunks, so that memory stays bounded.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
+            The larger, the likelier. For two classes the score of the second one.
+        """
+        scores = self._scores(X)
+        return scores.ravel() if scores.shape[1] == 1 else scores
+
+    def predict_proba(self, X):
+        """Compute the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, n_classes)
+            The columns are in the order of `classes_`. Each row sums to 1, but for a label
+            indicator, whose labels have a probability each.
+        """
+        p = self._scores(X)
+        if self.out_activation_ == "softmax":
+            softmax(p)
+            return p
+        logistic(p)
+        return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+
+    def predict_log_proba(self, X):
+        """Compute the logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples, n_classes)
+            ``log(predict_proba(X))``.
+        """
+        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
+            return np.log(self.predict_proba(X))
+
+    def predict(self, X):
+        """Predict the likeliest class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels out of `classes_`, or a label indicator.
+        """
+        return decode(self._scores(X), self.classes_, self.out_activation_)
+
+    def _scores(self, X):
+        check_is_fitted(self, "classes_")
+        X = validate_prediction_rows(self, X)
+        rows, fitted = X, vars(self)
+        if is_stream(fitted):
+            features = None
+            if issparse(X):
+                features = occurring_features(X)
+                rows = keep_columns(X, features, np.empty(X.shape[1], np.int32))
+            fitted, coefs = read_weights(self, features)
+        else:
+            coefs = fitted["coefs_"]
+        scores = compute_scores(rows, *coefs, *fitted["intercepts_"], fitted["activation"])
+        refuse_infinite_scores(X, scores)
+        return scores

@@ -1,0 +1,222 @@
+"""A stream of sparse rows: trained in place, chunk by chunk, whole or not at all.
+
+A chunk of sparse rows moves few rows of W1, and to copy all of W1 would take longer than the
+training. So a chunk is trained on a copy of its own rows alone, which are put in their places when
+nothing can go wrong any more; and what was there before is kept until that is done. The rows of
+other features wait, and are brought up to date where they are read.
+"""
+
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Lock
+
+import numpy as np
+
+from sk_twolayer import lazy
+from sk_twolayer.lazy import as_items, catch_up, gather_up_to_date, occurring_features
+from sk_twolayer.missed_updates import inner_products
+from sk_twolayer.optimizers import OPTIMIZERS
+from sk_twolayer.parameters import unpack
+from sk_twolayer.state import History, TrainingState
+
+# Held while rows of a stream are written, and while they are read: threads may predict with an
+# estimator that another one trains. A process that forks waits, else the copy might never be free.
+ROWS_IN_USE = Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=ROWS_IN_USE.acquire,
+        after_in_parent=ROWS_IN_USE.release,
+        after_in_child=ROWS_IN_USE.release,
+    )
+
+
+def is_stream(fitted):
+    """Return whether rows of W1 may wait in these attributes of an estimator."""
+    state = fitted.get("_training_state")
+    return "coefs_" not in fitted and state is not None and state.missed is not None
+
+
+def chunk_features(fitted, solver, X):
+    """Return the features of a chunk whose rows to train alone, or None for all."""
+    if not is_stream(fitted) or fitted["_training_state"].solver != solver:
+        return None
+    features = occurring_features(X)
+    return features.astype(np.intp) if len(features) < X.shape[1] // 2 else None
+
+
+def take_up_state(fitted, shape, solver, dtype, rows_may_wait, features=None):
+    """Return a copy of the state that the attributes of an estimator hold.
+
+    Parameters
+    ----------
+    fitted : dict
+        The attributes.
+    shape : tuple of three int
+        Of the network as the hyper-parameters have it, which must be that of the attributes.
+    solver : str
+        Moments go on where it is the same as before, and start at zero where it is not.
+    dtype : dtype
+        Of the copy.
+    rows_may_wait : bool
+        Whether rows that wait may go on waiting.
+    features : ndarray of intp, default=None
+        Those whose rows to copy; None copies all.
+
+    Returns
+    -------
+    state : TrainingState
+    """
+    b1, b2 = fitted["intercepts_"]
+    if shape[1] != len(b1):
+        raise ValueError(
+            f"hidden_size={shape[1]}, but the network to go on with has {len(b1)} hidden units. "
+            f"Set it back, or fit anew with warm_start=False."
+        )
+    earlier = fitted["_training_state"]
+    goes_on = earlier is not None and earlier.solver == solver
+    if is_stream(fitted):
+        with ROWS_IN_USE:
+            if earlier.missed.n_updates >= lazy.MOST_MISSED and not earlier.handed_out:
+                catch_up_all(earlier)  # which bounds the maps
+            state = earlier.copy(features)
+    else:
+        arrays = [*fitted["coefs_"], b1, b2]
+        parameters = np.concatenate([array.ravel() for array in arrays], dtype=dtype)
+        state = TrainingState(shape, parameters, solver)
+        if goes_on:
+            with ROWS_IN_USE:
+                before = earlier.copy()
+            if before.missed is not None:
+                catch_up_all(before)
+            state.moments, state.n_moment_updates = before.moments, before.n_moment_updates
+    if state.missed is not None and not (rows_may_wait and goes_on):
+        catch_up_all(state)
+        state.missed = None
+    if not goes_on:
+        n_moments = OPTIMIZERS[solver].n_moments if solver in OPTIMIZERS else 0
+        state = TrainingState(shape, state.parameters.astype(dtype, copy=False), solver)
+        state.moments = [np.zeros_like(state.parameters) for _ in range(n_moments)]
+    *_, own_b1, own_b2 = unpack(state.parameters, *state.shape)
+    own_b1[:], own_b2[:] = b1, b2
+    state.history = History(
+        list(fitted["batch_loss_curve_"] or []),
+        list(fitted["loss_curve_"]),
+        list(fitted["train_scores_"]),
+        list(fitted["validation_loss_curve_"] or []),
+        list(fitted["validation_scores_"] or []),
+        fitted["n_updates_"] - len(fitted["batch_loss_curve_"] or []),
+    )
+    return state
+
+
+def read_weights(model, features=None):
+    """Read W1 and W2 where another thread may be training.
+
+    Parameters
+    ----------
+    model : TwoLayerClassifier
+        Fitted.
+    features : ndarray of int, default=None
+        Those whose rows of W1 to read; None reads all, and keeps them in `coefs_`.
+
+    Returns
+    -------
+    fitted : dict
+        The attributes of the estimator that belong to these weights.
+    coefs : list of ndarray
+        W1 and W2. Rows that waited for their updates are up to date.
+    """
+    with ROWS_IN_USE:
+        fitted = dict(vars(model))
+        if not is_stream(fitted):
+            W1, W2 = fitted["coefs_"]
+            return fitted, [W1 if features is None else W1[features], W2]
+        state = fitted["_training_state"]
+        chosen = np.arange(state.shape[0]) if features is None else features
+        optimizer, (_, W2, _, _) = OPTIMIZERS[state.solver], unpack(state.parameters, *state.shape)
+        coefs = [gather_up_to_date(state.rows, state.missed, optimizer, chosen), W2.copy()]
+        if features is None:
+            vars(model)["coefs_"] = coefs
+    return fitted, coefs
+
+
+class WeightsUpToDate:
+    """The attribute `coefs_` of an estimator: an ordinary one, but made when a stream is read."""
+
+    def __get__(self, model, owner):
+        if model is None or not is_stream(vars(model)):
+            raise AttributeError(f"{owner.__name__!r} object has no attribute 'coefs_'")
+        return read_weights(model)[1]
+
+
+@contextmanager
+def put_in_place(fitted, call):
+    """Put a trained chunk's rows into their stream; take that back if anything goes wrong.
+
+    Parameters
+    ----------
+    fitted : dict
+        Attributes of the estimator before the call.
+    call : Call
+        Trained.
+
+    Yields
+    ------
+    state : TrainingState
+        That of all features. What is done with it must be done before the context ends.
+    """
+    if call.features is None:
+        yield call.state
+        return
+    with ROWS_IN_USE:
+        stream = fitted["_training_state"]
+        if stream.handed_out:
+            stream = stream.copy()
+        before = stream.copy(call.features)
+        try:
+            yield put_features(stream, call.features, call.state)
+        except BaseException:
+            put_features(stream, call.features, before)
+            raise
+
+
+def put_features(state, features, part):
+    """Put the rows of some features, and all else but the other rows, in their places.
+
+    Parameters
+    ----------
+    state : TrainingState
+        Of all features; its arrays are written to.
+    features : ndarray of intp of shape (n,)
+        Some of them, each once.
+    part : TrainingState
+        Of these features alone, in this order.
+
+    Returns
+    -------
+    state : TrainingState
+        What `part` is in these rows, and `state` in the others; it has the arrays of `state`.
+    """
+    for vector, new_vector in zip(state.vectors, part.vectors, strict=True):
+        W1, new_W1 = unpack(vector, *state.shape)[0], unpack(new_vector, *part.shape)[0]
+        as_items(W1)[features] = as_items(new_W1)
+        vector[W1.size :] = new_vector[new_W1.size :]
+    missed, seen = part.missed.copy(), state.missed.seen
+    seen[features] = missed.seen
+    missed.seen = seen
+    return replace(
+        part,
+        shape=state.shape,
+        parameters=state.parameters,
+        moments=state.moments,
+        missed=missed,
+    )
+
+
+def catch_up_all(state):
+    """Bring all rows up to date, in place."""
+    missed = state.missed
+    catch_up(state.rows, missed, OPTIMIZERS[state.solver])
+    missed.forget()
+    missed.products = inner_products(*state.rows)
