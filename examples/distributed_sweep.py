@@ -16,6 +16,7 @@ sweep waits for new ones.
 import argparse
 import asyncio
 import csv
+import socket
 import sys
 import time
 import warnings
@@ -40,6 +41,7 @@ from sweep import cifar10, digits
 try:
     import dask
     from distributed import Client, KilledWorker, LocalCluster, Security
+    from distributed.comm import get_address_host_port
     from distributed.core import connect
     from joblib._dask import DaskDistributedBackend
     from toolz import identity
@@ -114,7 +116,8 @@ def join_cluster(address, timeout):
         client = DurableClient(address, timeout=timeout)
     except (OSError, ValueError) as error:
         sys.exit(
-            f"The scheduler at --scheduler {address} does not answer: {explain(error)}. Nothing "
+            f"The scheduler at --scheduler {address} does not answer: "
+            f"{explain(error, address, timeout)}. Nothing "
             f"was run. Is `dask scheduler` running there, does it print this very address, and "
             f"does no firewall lie between? If it is only slow, raise --timeout {timeout:g}. "
             f"Without --scheduler, a cluster is started on this machine."
@@ -139,11 +142,19 @@ async def greet(address, timeout):
         await comm.close()
 
 
-def explain(error):
-    """Say what an error of a connection means, the reason behind it included."""
-    if isinstance(error, TimeoutError):
-        return "something listens there, but does not greet like a scheduler"
-    return f"{error} ({error.__cause__})" if error.__cause__ else str(error)
+def explain(error, address, timeout):
+    """Say why there was no connection, by trying a plain one.
+
+    Dask reports the last of its attempts, which may only have been cut short by the deadline.
+    """
+    if isinstance(error, ValueError):  # the address is none
+        return str(error)
+    try:
+        socket.create_connection(get_address_host_port(address), timeout).close()
+    except OSError as reason:
+        return str(reason)
+    detail = f" ({error})" if str(error) else ""
+    return f"something listens there, but does not greet like a scheduler{detail}"
 
 
 def refuse_other_versions(client):
