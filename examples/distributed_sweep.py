@@ -2,8 +2,8 @@
 
 A search over learning rate and L2 strength runs on a cluster that this script starts on
 this machine, or on a running one: start `dask scheduler` on a machine, `dask worker ADDRESS`
-on others, all with the same versions of everything, and pass `--scheduler ADDRESS`. Whoever
-reaches an open scheduler can run code on it: use it in a network you trust, or with the TLS
+on others, all with the same versions of everything, and pass `--scheduler ADDRESS`. An
+open scheduler lets anyone who can reach it run code: use it in a network you trust, or with the TLS
 of Dask's configuration.
 
 joblib's Dask backend needs help to survive the loss of workers, which the two classes below
@@ -95,8 +95,8 @@ class DurableBackend(DaskDistributedBackend):
 @contextmanager
 def start_cluster(n_workers):
     """Start workers on this machine, which no other machine can reach."""
-    # The memory manager takes copies of the data from workers that have no use for them at
-    # the moment, so that they would have to travel again.
+    # The memory manager drops copies of the data from workers that do not need them at the
+    # moment, so that they would have to be sent again.
     with dask.config.set({"distributed.scheduler.active-memory-manager.start": False}):
         cluster = LocalCluster(
             n_workers=n_workers,
@@ -158,7 +158,7 @@ def explain(error, address, timeout):
 
 
 def refuse_other_versions(client):
-    """Exit if not all of the cluster can load our pickles: Dask would retry them forever."""
+    """Exit if a part of the cluster could not load our pickles: Dask would retry forever."""
     ours = {name: version(name) for name in ("sk_twolayer", "scikit-learn", "numpy")}
     report = client.get_versions(packages=list(ours))
     for address, machine in {"the scheduler": report["scheduler"], **report["workers"]}.items():
@@ -187,7 +187,7 @@ def make_search(kind, model, ranges, splits, steps, seed):
 def fit(search, X, y, **backend):
     """Fit a search on a backend of joblib with a line of progress now and then."""
     with warnings.catch_warnings(), joblib.parallel_config(**backend, verbose=10):
-        # Halving compares candidates after a few rows: that they are not trained well is known.
+        # Halving compares candidates on few rows first, where they need not converge.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return search.fit(X, y)
 
@@ -271,7 +271,7 @@ def draw(search, ranges, path):
     """Draw the candidates by their hyper-parameters, coloured by score, the best one ringed."""
     results = search.cv_results_
     x, y = (results[f"param_{name}"].astype(float) for name in ranges)
-    # A candidate that halving let go on lies on itself, and shows its last score.
+    # Halving lists a surviving candidate once per iteration; its last score is drawn on top.
     scores = results["mean_test_score"]
     figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
     points = ax.scatter(x, y, c=scores, s=120)

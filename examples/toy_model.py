@@ -2,7 +2,7 @@
 
 Stanford's CS231n checks a network with four inputs, ten hidden units and three classes on
 five rows before it turns to images: scores, loss, gradients, and a training that must
-drive the loss to almost nothing.
+bring the loss close to zero.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main(output):
         "random_state": 0,
     }
 
-    # One update with a rate that changes no bit of the weights leaves the initial model.
+    # One update with a learning rate too small to change a weight leaves the initial model.
     model = TwoLayerClassifier(**toy, alpha=0.1, learning_rate=1e-300, max_updates=1).fit(X, y)
     scores = model.decision_function(X)
     print("Forward pass: scores (ours | published)")

@@ -1,4 +1,4 @@
-"""Watch and steer a training: live progress, learning curves, a time budget.
+"""Callbacks during training: live progress, learning curves, a time budget.
 
 A grid search over a pipeline shows one live tree of progress, from the search down to the
 epochs of every network, although the networks are trained in two processes. A monitor
@@ -52,7 +52,7 @@ def main(output, n_jobs, epochs, budget):
     output.mkdir(parents=True, exist_ok=True)
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
-    # So many epochs and no fewer, so that all curves are as long.
+    # Never stop early, so that all curves have the same length.
     network = TwoLayerClassifier(max_iter=epochs, n_iter_no_change=None, random_state=0)
     warnings.simplefilter("ignore", ConvergenceWarning)
 

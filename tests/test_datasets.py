@@ -1,4 +1,4 @@
-"""fetch_cifar10 against a server on this machine that misbehaves in every way it can think of."""
+"""fetch_cifar10 against a local server that fails in every known way."""
 
 import errno
 import gzip

@@ -53,7 +53,7 @@ def client(module_client):
 
 
 @pytest.fixture
-def watch(client):
+def add_plugin(client):
     """Add plugins to the scheduler, for one test."""
     scheduler, added = client.cluster.scheduler, []
 
@@ -115,9 +115,9 @@ class Traffic(SchedulerPlugin):
             self.sizes_of_data.append(task.nbytes)
 
 
-def test_data_travels_to_each_worker_once(example, client, watch):
+def test_data_travels_to_each_worker_once(example, client, add_plugin):
     rows = X[:1700].copy()  # so many bytes as no other test scatters
-    traffic = watch(Traffic(client.cluster.scheduler))
+    traffic = add_plugin(Traffic(client.cluster.scheduler))
     fit(example, client, make_search(example, "grid"), rows, y[:1700])
     assert len(traffic.sizes_of_tasks) > 4
     assert max(traffic.sizes_of_tasks) < rows.nbytes / 20
@@ -142,9 +142,9 @@ class Killer(SchedulerPlugin):
 
 
 @pytest.mark.parametrize("n_killed", [1, 2])
-def test_killed_workers_lose_nothing(n_killed, example, client, watch):
+def test_killed_workers_lose_nothing(n_killed, example, client, add_plugin):
     pids = list(client.run(os.getpid).values())[:n_killed]
-    killer = watch(Killer(pids))
+    killer = add_plugin(Killer(pids))
     search = make_search(example, "grid", max_iter=30, n_iter_no_change=None)
     fit(example, client, search)
     assert killer.n_done > 3

@@ -1,4 +1,4 @@
-"""Pictures of a fitted network: how it learned, and what its hidden units look for.
+"""Pictures of a fitted network: its learning curves and its first-layer weights.
 
 Both displays follow scikit-learn: `from_estimator` reads the fitted attributes of the network,
 alone or inside pipelines and searches, `plot` draws them, and the object keeps the numbers and

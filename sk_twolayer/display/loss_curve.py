@@ -1,4 +1,4 @@
-"""How a network learned: loss and accuracy over its training."""
+"""Learning curves: loss and accuracy over the training of a network."""
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class LossCurveDisplay:
     batch_line_, smoothed_line_ : matplotlib Line2D or None
         Loss of each update, and its moving average; None without a `batch_loss_curve`.
     epoch_steps_ : matplotlib StepPatch
-        Mean loss of each epoch, level over the updates of the epoch.
+        Mean loss of each epoch, constant over the updates of the epoch.
     train_line_, validation_line_ : matplotlib Line2D
         The accuracies; `validation_line_` is None if there is no validation accuracy.
 

@@ -1,4 +1,4 @@
-"""What the hidden units look for: their incoming weights, as pictures."""
+"""First-layer weights: the incoming weights of each hidden unit, as pictures."""
 
 import warnings
 from numbers import Integral
@@ -84,7 +84,7 @@ class WeightsDisplay:
     weights : ndarray of shape (n_pixels, n_units)
         The incoming weights of each unit.
     importances : ndarray of shape (n_units,)
-        How much each unit matters.
+        The importance of each unit, see `plot`.
     image_shape : tuple
         (height, width) of a grey picture or (height, width, 3) of a colour picture.
 
@@ -101,7 +101,7 @@ class WeightsDisplay:
     images_ : list of matplotlib AxesImage
         The pictures.
     colorbar_ : matplotlib Colorbar or None
-        The scale of grey pictures that share it; None if `ax` was an array of axes.
+        The scale that grey pictures share; None if `ax` was an array of axes.
 
     Examples
     --------
@@ -190,11 +190,11 @@ class WeightsDisplay:
         max_units : int, default=100
             Most units to show; None shows all.
         scale : {"shared", "unit"}, default="shared"
-            Whether a shade means the same weight in all pictures, or each has a scale of
-            its own. Zero is always in the middle of the scale: mid-grey.
+            Whether all pictures share one colour scale, or each has its own. Zero is
+            always in the middle of the scale: mid-grey.
         quantile : float, default=1.0
             The scale ends at this quantile of the absolute weights. Below 1, a few large
-            weights, such as those of pixels that hardly vary, do not leave the others pale.
+            weights, such as those of pixels that hardly vary, do not compress the rest.
         **kwargs : dict
             Keyword arguments passed to matplotlib's `imshow`, such as the (diverging)
             `cmap` of grey pictures.
