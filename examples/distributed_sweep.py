@@ -43,7 +43,7 @@ try:
     from distributed import Client, KilledWorker, LocalCluster, Security
     from distributed.comm import get_address_host_port
     from distributed.core import connect
-    from joblib._dask import DaskDistributedBackend
+    from joblib._dask import DaskDistributedBackend  # known in public by the name "dask" alone
     from toolz import identity
 except ImportError as error:
     sys.exit(

@@ -38,6 +38,9 @@ try:
     from onnx import TensorProto
     from onnx.helper import np_dtype_to_tensor_dtype
     from skl2onnx import update_registered_converter
+
+    # The parser of classifiers, with all their options, has no public name. Left to choose it by
+    # itself, skl2onnx uses it before `parse` could refuse what it fails at.
     from skl2onnx._parse import _parse_sklearn_classifier
     from skl2onnx.common import data_types
     from skl2onnx.common.utils import check_input_and_output_numbers
