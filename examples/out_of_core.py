@@ -36,7 +36,16 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sk_twolayer import TwoLayerClassifier
 
-N_FEATURES, N_CLASSES, HIDDEN_SIZE = 64 * 64, 10, 50
+N_FEATURES, N_CLASSES = 64 * 64, 10
+SETTINGS = {
+    "hidden_size": 50,
+    "solver": "sgd",
+    "momentum": 0.9,
+    "alpha": 1e-3,
+    "learning_rate": 0.06,
+    "learning_rate_decay": 0.95,
+    "n_iter_no_change": None,
+}
 CHUNK_SIZE = 1000  # rows that are made or streamed at once
 STATUS = Path("/proc/self/status")  # where Linux describes this process
 
@@ -155,13 +164,15 @@ def run(folder, gigabytes, dtype, epochs, seed):
         y = write_pictures(path, n_rows, dtype, seed)
 
     X = np.load(path, mmap_mode="r")
-    network = TwoLayerClassifier(HIDDEN_SIZE, max_iter=epochs, random_state=seed, verbose=True)
+    network = TwoLayerClassifier(
+        **SETTINGS, batch_size=200, max_iter=epochs, random_state=seed, verbose=True
+    )
     warnings.simplefilter("ignore", ConvergenceWarning)  # no more epochs were asked for
     with Phase("fit", X) as fit:
         network.fit(X, y)
     with Phase("predict", X) as predict:
         accuracy = np.mean(network.predict(X) == y)
-    stream = TwoLayerClassifier(HIDDEN_SIZE, random_state=seed)
+    stream = TwoLayerClassifier(**SETTINGS, batch_size=100, random_state=seed)
     with Phase("partial_fit", X) as partial_fit:
         stream_accuracy = test_then_train(stream, X, y)
 

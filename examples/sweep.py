@@ -44,6 +44,7 @@ from sk_twolayer.display import LossCurveDisplay, WeightsDisplay
 NAIVE = {
     "hidden_size": 50,
     "init": 1e-4,
+    "solver": "sgd",
     "learning_rate": 1e-4,
     "learning_rate_decay": 0.95,
     "alpha": 0.5,
@@ -79,7 +80,17 @@ def digits(seed, data_home):
         picture={"quantile": 0.85, "cmap": "RdBu_r"},
         depth_of_bars=1,  # sixty fits: a bar each, and no more
         preparation=[("standardise", StandardScaler())],
-        network=TwoLayerClassifier(random_state=seed),
+        network=TwoLayerClassifier(
+            hidden_size=100,
+            solver="sgd",
+            momentum=0.9,
+            learning_rate_decay=0.95,
+            batch_size=100,
+            max_iter=200,
+            tol=1e-4,
+            n_iter_no_change=10,
+            random_state=seed,
+        ),
         # The last learning rate diverges, on purpose: a search must survive that.
         grid={
             "network__learning_rate": [0.03, 0.1, 0.3, 30.0],

@@ -63,7 +63,14 @@ def main(arguments):
     models = {
         "TwoLayerClassifier": (
             # A penalty at every update for ever would let rare words be forgotten.
-            TwoLayerClassifier(arguments.hidden, alpha=1e-6, random_state=0),
+            TwoLayerClassifier(
+                arguments.hidden,
+                solver="sgd",
+                momentum=0.9,
+                alpha=1e-6,
+                batch_size=32,
+                random_state=0,
+            ),
             HashingVectorizer(n_features=2**arguments.bits, dtype=np.float32),
         ),
         "SGDClassifier": (

@@ -37,8 +37,11 @@ def main(output):
     toy = {
         "hidden_size": 10,
         "init": 0.1,
+        "solver": "sgd",
         "momentum": 0.0,
-        "nesterov": False,
+        "learning_rate_decay": 0.95,
+        "batch_size": 200,
+        "max_iter": 100,
         "n_iter_no_change": None,
         "random_state": 0,
     }
@@ -63,8 +66,6 @@ def main(output):
         **toy,
         alpha=1e-5,
         learning_rate=0.1,
-        learning_rate_decay=0.95,
-        batch_size=200,
         replacement=True,
         max_updates=100,
     ).fit(X, y)

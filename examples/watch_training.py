@@ -53,7 +53,18 @@ def main(output, n_jobs, epochs, budget):
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
     # Never stop early, so that all curves have the same length.
-    network = TwoLayerClassifier(max_iter=epochs, n_iter_no_change=None, random_state=0)
+    network = TwoLayerClassifier(
+        hidden_size=100,
+        solver="sgd",
+        momentum=0.9,
+        alpha=1e-3,
+        learning_rate=0.1,
+        learning_rate_decay=0.95,
+        batch_size=100,
+        max_iter=epochs,
+        n_iter_no_change=None,
+        random_state=0,
+    )
     warnings.simplefilter("ignore", ConvergenceWarning)
 
     # The monitor is the network's own; the progress bar goes down from the search.
