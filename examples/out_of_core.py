@@ -44,6 +44,8 @@ SETTINGS = {
     "alpha": 1e-3,
     "learning_rate": 0.06,
     "learning_rate_decay": 0.95,
+    "dropout": 0.0,
+    "early_stopping": False,
     "n_iter_no_change": None,
 }
 CHUNK_SIZE = 1000  # rows that are made or streamed at once

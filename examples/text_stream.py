@@ -69,6 +69,7 @@ def main(arguments):
                 momentum=0.9,
                 alpha=1e-6,
                 batch_size=32,
+                dropout=0.0,
                 random_state=0,
             ),
             HashingVectorizer(n_features=2**arguments.bits, dtype=np.float32),

@@ -41,6 +41,8 @@ def main(output):
         "momentum": 0.0,
         "learning_rate_decay": 0.95,
         "batch_size": 200,
+        "dropout": 0.0,
+        "early_stopping": False,
         "max_iter": 100,
         "n_iter_no_change": None,
         "random_state": 0,

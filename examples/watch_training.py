@@ -61,6 +61,8 @@ def main(output, n_jobs, epochs, budget):
         learning_rate=0.1,
         learning_rate_decay=0.95,
         batch_size=100,
+        dropout=0.0,
+        early_stopping=False,
         max_iter=epochs,
         n_iter_no_change=None,
         random_state=0,
