@@ -1,4 +1,4 @@
-"""Images as people have them: a uint8 array goes in, and nobody prepares it.
+"""Images without preprocessing: a uint8 array is passed to `fit` as it is.
 
 Ours and MLPClassifier are fed the same 10,000 rows of 3,072 bytes, on one thread, and make the
 same number of updates: plain SGD (no momentum), batches of 200, shuffled, 50 hidden units, a

@@ -2,8 +2,8 @@
 
 A search over learning rate and L2 strength runs on a cluster that this script starts on
 this machine, or on a running one: start `dask scheduler` on a machine, `dask worker ADDRESS`
-on others, all with the same versions of everything, and pass `--scheduler ADDRESS`. Whoever
-reaches an open scheduler can run code on it: use it in a network you trust, or with the TLS
+on others, all with the same versions of everything, and pass `--scheduler ADDRESS`. An
+open scheduler lets anyone who can reach it run code: use it in a network you trust, or with the TLS
 of Dask's configuration.
 
 joblib's Dask backend needs help to survive the loss of workers, which the two classes below
@@ -16,6 +16,7 @@ sweep waits for new ones.
 import argparse
 import asyncio
 import csv
+import socket
 import sys
 import time
 import warnings
@@ -40,8 +41,9 @@ from sweep import cifar10, digits
 try:
     import dask
     from distributed import Client, KilledWorker, LocalCluster, Security
+    from distributed.comm import get_address_host_port
     from distributed.core import connect
-    from joblib._dask import DaskDistributedBackend
+    from joblib._dask import DaskDistributedBackend  # known in public by the name "dask" alone
     from toolz import identity
 except ImportError as error:
     sys.exit(
@@ -93,8 +95,8 @@ class DurableBackend(DaskDistributedBackend):
 @contextmanager
 def start_cluster(n_workers):
     """Start workers on this machine, which no other machine can reach."""
-    # The memory manager takes copies of the data from workers that have no use for them at
-    # the moment, so that they would have to travel again.
+    # The memory manager drops copies of the data from workers that do not need them at the
+    # moment, so that they would have to be sent again.
     with dask.config.set({"distributed.scheduler.active-memory-manager.start": False}):
         cluster = LocalCluster(
             n_workers=n_workers,
@@ -114,7 +116,8 @@ def join_cluster(address, timeout):
         client = DurableClient(address, timeout=timeout)
     except (OSError, ValueError) as error:
         sys.exit(
-            f"The scheduler at --scheduler {address} does not answer: {explain(error)}. Nothing "
+            f"The scheduler at --scheduler {address} does not answer: "
+            f"{explain(error, address, timeout)}. Nothing "
             f"was run. Is `dask scheduler` running there, does it print this very address, and "
             f"does no firewall lie between? If it is only slow, raise --timeout {timeout:g}. "
             f"Without --scheduler, a cluster is started on this machine."
@@ -139,15 +142,23 @@ async def greet(address, timeout):
         await comm.close()
 
 
-def explain(error):
-    """Say what an error of a connection means, the reason behind it included."""
-    if isinstance(error, TimeoutError):
-        return "something listens there, but does not greet like a scheduler"
-    return f"{error} ({error.__cause__})" if error.__cause__ else str(error)
+def explain(error, address, timeout):
+    """Say why there was no connection, by trying a plain one.
+
+    Dask reports the last of its attempts, which may only have been cut short by the deadline.
+    """
+    if isinstance(error, ValueError):  # the address is none
+        return str(error)
+    try:
+        socket.create_connection(get_address_host_port(address), timeout).close()
+    except OSError as reason:
+        return str(reason)
+    detail = f" ({error})" if str(error) else ""
+    return f"something listens there, but does not greet like a scheduler{detail}"
 
 
 def refuse_other_versions(client):
-    """Exit if not all of the cluster can load our pickles: Dask would retry them forever."""
+    """Exit if a part of the cluster could not load our pickles: Dask would retry forever."""
     ours = {name: version(name) for name in ("sk_twolayer", "scikit-learn", "numpy")}
     report = client.get_versions(packages=list(ours))
     for address, machine in {"the scheduler": report["scheduler"], **report["workers"]}.items():
@@ -176,7 +187,7 @@ def make_search(kind, model, ranges, splits, steps, seed):
 def fit(search, X, y, **backend):
     """Fit a search on a backend of joblib with a line of progress now and then."""
     with warnings.catch_warnings(), joblib.parallel_config(**backend, verbose=10):
-        # Halving compares candidates after a few rows: that they are not trained well is known.
+        # Halving compares candidates on few rows first, where they need not converge.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return search.fit(X, y)
 
@@ -260,7 +271,7 @@ def draw(search, ranges, path):
     """Draw the candidates by their hyper-parameters, coloured by score, the best one ringed."""
     results = search.cv_results_
     x, y = (results[f"param_{name}"].astype(float) for name in ranges)
-    # A candidate that halving let go on lies on itself, and shows its last score.
+    # Halving lists a surviving candidate once per iteration; its last score is drawn on top.
     scores = results["mean_test_score"]
     figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
     points = ax.scatter(x, y, c=scores, s=120)

@@ -1,24 +1,24 @@
 """Train on a file larger than memory: map it, or stream it.
 
-The file holds made-up black-and-white pictures of ten kinds, a row each. NumPy maps it into
-the address space (`mmap_mode="r"`), and the kernel fetches a page of it when something looks
-there. `fit` gathers shuffled batches of the mapped rows and `predict` goes through them in
-chunks, so that neither ever holds a copy of the file. A second network sees the file once:
-each chunk of it is predicted first, and then trained on with `partial_fit`.
+The file holds synthetic black-and-white pictures of ten classes, a row each. NumPy maps it into
+the address space (`mmap_mode="r"`), and the kernel fetches a page of it when it is first read.
+`fit` gathers shuffled batches of the mapped rows and `predict` goes through them in chunks, so
+that neither ever holds a copy of the file. A second network is trained in a single pass: each
+chunk is predicted first, and then trained on with `partial_fit`.
 
 Two kinds of memory are measured, on Linux. *Private* memory is what this process has written,
 all our arrays among it; its peak is the highest of samples a few milliseconds apart. *Total*
 memory is what the kernel calls the resident set; its peak is the kernel's own (`VmHWM`). The
-total also counts the pages of the file that were looked at, although they are no loss to
-others: they belong to the kernel's cache, which shrinks when a program needs the room. Left
-alone, the total grows to the size of the file while there is room. To show that nothing needs
-that, a thread gives the pages back all along, which costs some of the time.
+total also counts the pages of the file that were read, although they belong to the kernel's
+cache, which shrinks when a program needs the memory. Otherwise the total grows to the size of
+the file as long as memory is free. To show that training does not need that, a thread releases
+the pages continuously, which costs some of the time.
 
 `--gigabytes 4` takes less than 300 MB in total, be it of uint8 or float32.
 
-`fit` reads shuffled rows, each from a place of its own. While the cache has room for the file,
-that costs little; where it has not, every row waits for the disk. Then let it be a fast disk,
-or stream: that reads the file from front to back.
+`fit` reads rows in shuffled order, which is random access to the file. That costs little while
+the cache can hold the file; otherwise every row waits for the disk. Then use a fast disk, or
+stream: that reads the file sequentially.
 """
 
 import argparse
@@ -36,7 +36,18 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sk_twolayer import TwoLayerClassifier
 
-N_FEATURES, N_CLASSES, HIDDEN_SIZE = 64 * 64, 10, 50
+N_FEATURES, N_CLASSES = 64 * 64, 10
+SETTINGS = {
+    "hidden_size": 50,
+    "solver": "sgd",
+    "momentum": 0.9,
+    "alpha": 1e-3,
+    "learning_rate": 0.06,
+    "learning_rate_decay": 0.95,
+    "dropout": 0.0,
+    "early_stopping": False,
+    "n_iter_no_change": None,
+}
 CHUNK_SIZE = 1000  # rows that are made or streamed at once
 STATUS = Path("/proc/self/status")  # where Linux describes this process
 
@@ -49,14 +60,14 @@ def memory(field):
 
 
 class Phase:
-    """A part of the job, with its time and the most memory that it took.
+    """A part of the job, with its time and its peak memory.
 
     Parameters
     ----------
     name : str
         Printed with the figures.
     X : numpy.memmap, default=None
-        The mapped file, whose pages are given back all along.
+        The mapped file, whose pages are released continuously.
     """
 
     def __init__(self, name, X=None):
@@ -64,12 +75,12 @@ class Phase:
         self.mapping = X.base if X is not None and STATUS.exists() else None
 
     def __enter__(self):
-        self.give_back()
+        self.release_pages()
         with suppress(OSError):  # where this is refused, VmHWM is the peak of all phases so far
             Path("/proc/self/clear_refs").write_text("5")  # let VmHWM start anew
         self.private = memory("RssAnon")
         self.ended = threading.Event()
-        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread = threading.Thread(target=self.sample, daemon=True)
         self.thread.start()
         self.start = time.perf_counter()
         return self
@@ -85,12 +96,12 @@ class Phase:
                 f"{self.total:.0f} MB in total\n"
             )
 
-    def watch(self):
+    def sample(self):
         while not self.ended.wait(0.002):
-            self.give_back()
+            self.release_pages()
             self.private = max(self.private, memory("RssAnon"))
 
-    def give_back(self):
+    def release_pages(self):
         if self.mapping is not None:
             self.mapping.madvise(mmap.MADV_DONTNEED)  # the cache and the file keep them
 
@@ -109,11 +120,11 @@ def chunks(n_rows, what):
 def write_pictures(path, n_rows, dtype, seed):
     """Write the rows to a .npy file, a chunk at a time; return their labels.
 
-    Each pixel is black with a probability that depends on the kind of the picture.
+    Each pixel is black with a probability that depends on the class of the picture.
     """
     size = n_rows * N_FEATURES * dtype.itemsize
     free = shutil.disk_usage(path.parent).free
-    if free < 1.05 * size:  # to fill a disk to the brim would hinder others
+    if free < 1.05 * size:  # a full disk would hinder others
         raise SystemExit(
             f"{path.parent} has {free / 2**30:.2f} GB free, too little for a file of "
             f"{size / 2**30:.2f} GB. Choose another disk with --output, or fewer --gigabytes."
@@ -123,7 +134,7 @@ def write_pictures(path, n_rows, dtype, seed):
     y = rng.integers(N_CLASSES, size=n_rows, dtype=np.uint8)
     header = {"descr": dtype.str, "fortran_order": False, "shape": (n_rows, N_FEATURES)}
     # Linux caches what is written at once, 64 kB here, in one piece, and may map all of the
-    # piece when a byte of it is looked at: with large ones the total could not be kept small.
+    # piece when a byte of it is read: with large ones the total could not be kept small.
     with path.open("wb", buffering=2**16) as file:
         np.lib.format.write_array_header_1_0(file, header)
         for rows in chunks(n_rows, "written"):
@@ -155,13 +166,15 @@ def run(folder, gigabytes, dtype, epochs, seed):
         y = write_pictures(path, n_rows, dtype, seed)
 
     X = np.load(path, mmap_mode="r")
-    network = TwoLayerClassifier(HIDDEN_SIZE, max_iter=epochs, random_state=seed, verbose=True)
+    network = TwoLayerClassifier(
+        **SETTINGS, batch_size=200, max_iter=epochs, random_state=seed, verbose=True
+    )
     warnings.simplefilter("ignore", ConvergenceWarning)  # no more epochs were asked for
     with Phase("fit", X) as fit:
         network.fit(X, y)
     with Phase("predict", X) as predict:
         accuracy = np.mean(network.predict(X) == y)
-    stream = TwoLayerClassifier(HIDDEN_SIZE, random_state=seed)
+    stream = TwoLayerClassifier(**SETTINGS, batch_size=100, random_state=seed)
     with Phase("partial_fit", X) as partial_fit:
         stream_accuracy = test_then_train(stream, X, y)
 

@@ -1,15 +1,16 @@
 """A stream of documents through hashing and `partial_fit`, tested before it is trained on.
 
-Documents are made up as they come: words follow a Zipf-Mandelbrot law, and some are commoner in
-one of the classes than in the others. `HashingVectorizer` needs no vocabulary, so the stream
-may go on for ever. Each chunk is predicted first and trained on afterwards, which makes the
-accuracy over all chunks an honest one ("prequential" evaluation; Gama, Sebastiao, Rodrigues,
-"On evaluating stream learning algorithms", Machine Learning 2013).
+The documents are synthetic: words follow a Zipf-Mandelbrot law, and some are commoner in one of
+the classes than in the others. `HashingVectorizer` needs no vocabulary, so the stream may be of
+any length. Each chunk is predicted first and trained on afterwards, so that the accuracy over all
+chunks is one on unseen documents ("prequential" evaluation; Gama, Sebastiao, Rodrigues, "On
+evaluating stream learning algorithms", Machine Learning 2013).
 
     python examples/text_stream.py --rows 1000000
 
 Beside the network runs a linear model, `SGDClassifier(loss="log_loss")`, and, with `--peer`, an
-`MLPClassifier`, which gets fewer hashed features, as its updates cost what its width costs.
+`MLPClassifier`, which gets fewer hashed features, as the cost of its updates grows with their
+number.
 """
 
 import argparse
@@ -37,12 +38,12 @@ class Documents:
         self.n_classes, self.length = n_classes, length
         self.words = np.array([f"word{i}" for i in range(n_words)], dtype=object)
         frequencies = 1 / (np.arange(n_words) + 2.7)
-        # One word in ten tells of a class, where it is twice as common.
-        told = np.where(
+        # One word in ten is informative: in one of the classes it is twice as common.
+        class_of_word = np.where(
             self.rng.random(n_words) < 0.1, self.rng.integers(n_classes, size=n_words), -1
         )
         self.cumulated = [
-            np.cumsum(frequencies * np.where(told == c, 2, 1)) for c in range(n_classes)
+            np.cumsum(frequencies * np.where(class_of_word == c, 2, 1)) for c in range(n_classes)
         ]
 
     def draw(self, n_rows):
@@ -62,7 +63,15 @@ def main(arguments):
     models = {
         "TwoLayerClassifier": (
             # A penalty at every update for ever would let rare words be forgotten.
-            TwoLayerClassifier(arguments.hidden, alpha=1e-6, random_state=0),
+            TwoLayerClassifier(
+                arguments.hidden,
+                solver="sgd",
+                momentum=0.9,
+                alpha=1e-6,
+                batch_size=32,
+                dropout=0.0,
+                random_state=0,
+            ),
             HashingVectorizer(n_features=2**arguments.bits, dtype=np.float32),
         ),
         "SGDClassifier": (
@@ -85,11 +94,11 @@ def main(arguments):
         for name, (model, vectorizer) in models.items():
             X = vectorizer.transform(texts)
             start = time.perf_counter()
-            # Before its first chunk a model knows nothing, and is right by luck.
+            # Before its first chunk a model is not fitted: count the accuracy of guessing.
             correct[name].append(
                 np.count_nonzero(model.predict(X) == y) if seen else len(y) / len(classes)
             )
-            if name == "TwoLayerClassifier":  # `SGDClassifier` lets its rate fall by itself
+            if name == "TwoLayerClassifier":  # `SGDClassifier` decays its own
                 model.set_params(learning_rate=0.4 / np.sqrt(1 + len(seen) / 3))
             model.partial_fit(X, y, classes=classes)
             seconds[name] += time.perf_counter() - start

@@ -2,7 +2,7 @@
 
 Stanford's CS231n checks a network with four inputs, ten hidden units and three classes on
 five rows before it turns to images: scores, loss, gradients, and a training that must
-drive the loss to almost nothing.
+bring the loss close to zero.
 """
 
 import argparse
@@ -37,13 +37,18 @@ def main(output):
     toy = {
         "hidden_size": 10,
         "init": 0.1,
+        "solver": "sgd",
         "momentum": 0.0,
-        "nesterov": False,
+        "learning_rate_decay": 0.95,
+        "batch_size": 200,
+        "dropout": 0.0,
+        "early_stopping": False,
+        "max_iter": 100,
         "n_iter_no_change": None,
         "random_state": 0,
     }
 
-    # One update with a rate that changes no bit of the weights leaves the initial model.
+    # One update with a learning rate too small to change a weight leaves the initial model.
     model = TwoLayerClassifier(**toy, alpha=0.1, learning_rate=1e-300, max_updates=1).fit(X, y)
     scores = model.decision_function(X)
     print("Forward pass: scores (ours | published)")
@@ -63,8 +68,6 @@ def main(output):
         **toy,
         alpha=1e-5,
         learning_rate=0.1,
-        learning_rate_decay=0.95,
-        batch_size=200,
         replacement=True,
         max_updates=100,
     ).fit(X, y)

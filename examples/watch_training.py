@@ -1,4 +1,4 @@
-"""Watch and steer a training: live progress, learning curves, a time budget.
+"""Callbacks during training: live progress, learning curves, a time budget.
 
 A grid search over a pipeline shows one live tree of progress, from the search down to the
 epochs of every network, although the networks are trained in two processes. A monitor
@@ -52,8 +52,21 @@ def main(output, n_jobs, epochs, budget):
     output.mkdir(parents=True, exist_ok=True)
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
-    # So many epochs and no fewer, so that all curves are as long.
-    network = TwoLayerClassifier(max_iter=epochs, n_iter_no_change=None, random_state=0)
+    # Never stop early, so that all curves have the same length.
+    network = TwoLayerClassifier(
+        hidden_size=100,
+        solver="sgd",
+        momentum=0.9,
+        alpha=1e-3,
+        learning_rate=0.1,
+        learning_rate_decay=0.95,
+        batch_size=100,
+        dropout=0.0,
+        early_stopping=False,
+        max_iter=epochs,
+        n_iter_no_change=None,
+        random_state=0,
+    )
     warnings.simplefilter("ignore", ConvergenceWarning)
 
     # The monitor is the network's own; the progress bar goes down from the search.

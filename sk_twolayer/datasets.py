@@ -9,25 +9,20 @@ temporary folder beside it, and the result moves into place in one step.
 
 import errno
 import gzip
-import hashlib
 import shutil
-import sys
 import tarfile
-import tempfile
-import time
 import zlib
-from http.client import HTTPException
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import numpy as np
 from sklearn.datasets import get_data_home
-from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils import Bunch, check_scalar
+
+from sk_twolayer.download import BY_HAND, download
+from sk_twolayer.download_folder import download_folder, sweep
 
 
 class Archive(NamedTuple):
@@ -57,12 +52,6 @@ SUBSETS["all"] = SUBSETS["train"] + SUBSETS["test"]
 RECORD = np.dtype([("label", np.uint8), ("planes", np.uint8, (3, 32, 32))])
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
-CHUNK_BYTES = 2**16
-SILENCE_SECONDS = 60  # A server that says nothing for so long is taken to be gone.
-BY_HAND = (
-    "Try again later, or download the archive by another route and unpack it in the folder "
-    "'cifar10' of data_home."
-)
 DESCRIPTION = """\
 CIFAR-10
 --------
@@ -78,17 +67,6 @@ features, integers from 0 to 255. Home page: https://www.cs.toronto.edu/~kriz/ci
 """
 
 
-@validate_params(
-    {
-        "data_home": [str, PathLike, None],
-        "subset": [StrOptions({"train", "test", "all"})],
-        "return_X_y": ["boolean"],
-        "download_if_missing": ["boolean"],
-        "n_retries": [Interval(Integral, 1, None, closed="left")],
-        "delay": [Interval(Real, 0.0, None, closed="neither")],
-    },
-    prefer_skip_nested_validation=True,
-)
 def fetch_cifar10(
     *,
     data_home=None,
@@ -148,7 +126,10 @@ def fetch_cifar10(
     -----
     The download is 170 MB, the cached files take 184 MB, and both are on the disk for a
     moment. Several processes may fetch at once: each downloads for itself, and the first to
-    finish provides the files for all.
+    finish provides the files for all. What a killed process left is removed by the next call,
+    where the operating system can tell that the process is gone (not on Windows).
+
+    Progress is shown in a terminal, as a bar if rich is installed.
 
     References
     ----------
@@ -164,6 +145,14 @@ def fetch_cifar10(
     >>> picture = cifar10.data[0].reshape(32, 32, 3)  # doctest: +SKIP
     >>> X, y = fetch_cifar10(return_X_y=True)  # doctest: +SKIP
     """
+    if not isinstance(data_home, (str, PathLike, type(None))):
+        raise TypeError(f"data_home must be the path of a folder or None, got {data_home!r}.")
+    if subset not in list(SUBSETS):
+        raise ValueError(f"subset must be one of {list(SUBSETS)}, got {subset!r}.")
+    check_scalar(return_X_y, "return_X_y", (bool, np.bool_))
+    check_scalar(download_if_missing, "download_if_missing", (bool, np.bool_))
+    check_scalar(n_retries, "n_retries", Integral, min_val=1)
+    check_scalar(delay, "delay", Real, min_val=0, include_boundaries="neither")
     folder = Path(get_data_home(data_home), "cifar10", FOLDER)
     data, target = _load(CIFAR10, folder, subset, download_if_missing, n_retries, delay)
     if return_X_y:
@@ -173,6 +162,7 @@ def fetch_cifar10(
 
 def _load(archive, folder, subset, download_if_missing, n_retries, delay):
     """Return the pictures and classes of a subset, after filling the folder if it is missing."""
+    sweep(folder.parent)
     if not folder.exists():
         if not download_if_missing:
             raise OSError(
@@ -208,9 +198,9 @@ def _fill(archive, folder, n_retries, delay):
     try:
         folder.parent.mkdir(exist_ok=True)
         # On the same disk as the folder, or the move could not be atomic.
-        with tempfile.TemporaryDirectory(prefix="download-", dir=folder.parent) as temporary:
+        with download_folder(folder.parent) as temporary:
             packed, unpacked = Path(temporary, "archive.tar.gz"), Path(temporary, FOLDER)
-            _download(archive, packed, n_retries, delay)
+            download(archive, packed, n_retries, delay)
             unpacked.mkdir()
             _extract(archive, packed, unpacked)
             try:
@@ -228,72 +218,6 @@ def _fill(archive, folder, n_retries, delay):
             "what was written has been removed. Free some, or set data_home to another disk",
             str(folder.parent),
         ) from error
-
-
-def _download(archive, path, n_retries, delay):
-    """Write the archive to the path and verify it, showing progress on stderr."""
-    title = f"Downloading {archive.url} ({archive.n_bytes:,} bytes):"
-    print(title, end="", file=sys.stderr, flush=True)
-    percent = 0
-    try:
-        with open(path, "wb") as file:
-            for start, chunk in _chunks(archive, n_retries, delay):
-                if start == 0:  # The first bytes, or the first again.
-                    digest = hashlib.sha256()
-                file.seek(start)
-                file.write(chunk)
-                digest.update(chunk)
-                if 100 * file.tell() >= archive.n_bytes * (percent + 5):
-                    percent = 100 * file.tell() // archive.n_bytes
-                    print(f" {percent}%", end="", file=sys.stderr, flush=True)
-    finally:
-        print(file=sys.stderr)
-    if digest.hexdigest() != archive.sha256:
-        raise OSError(
-            f"The SHA-256 digest of {archive.url} is {digest.hexdigest()} instead of "
-            f"{archive.sha256}: the file was damaged on its way or replaced at its source, and "
-            f"has been removed, because its contents cannot be trusted. {BY_HAND}"
-        )
-
-
-def _chunks(archive, n_retries, delay):
-    """Yield pairs of position and bytes, taking up a broken download where it stopped.
-
-    The position returns to 0 when the server cannot do that. Whatever fails in here is the
-    network's doing, and worth a retry; what fails around it, such as a full disk, is not.
-    """
-    size, position = archive.n_bytes, 0
-    for retries_left in reversed(range(n_retries + 1)):
-        request = Request(archive.url)
-        if position > 0:
-            request.add_header("Range", f"bytes={position}-")
-        try:
-            with urlopen(request, timeout=SILENCE_SECONDS) as response:
-                if response.status == 206:  # The part that was asked for, and no other.
-                    expected = f"bytes {position}-{size - 1}/{size}"
-                    announced = response.headers["Content-Range"]
-                else:  # The whole.
-                    position, expected = 0, f"{size} bytes"
-                    announced = f"{response.headers.get('Content-Length', size)} bytes"
-                if announced != expected:
-                    position = 0
-                    raise OSError(f"the server offers {announced}, not {expected} (a login page?)")
-                while chunk := response.read(min(CHUNK_BYTES, size - position)):
-                    yield position, chunk
-                    position += len(chunk)
-            if position == size:
-                return
-            raise OSError(f"the connection broke after {position:,} of {size:,} bytes")
-        except (OSError, HTTPException) as error:
-            if isinstance(error, HTTPError):  # Which is a response too.
-                error.close()
-            if retries_left == 0:
-                raise OSError(
-                    f"CIFAR-10 is not in the cache, and {archive.url} could not be downloaded in "
-                    f"{n_retries + 1} attempts: {error}. Check your connection. {BY_HAND}"
-                ) from error
-            print(f" {error}. Trying again in {delay} s:", end="", file=sys.stderr, flush=True)
-        time.sleep(delay)
 
 
 def _extract(archive, packed, folder):

@@ -1,7 +1,7 @@
 """The gradient check compares the backward pass with the forward pass it should belong to.
 
-Every parameter is moved a little up and a little down, and the difference of the two
-losses, divided by the distance, must be the gradient that backpropagation computes. This
+Every parameter is increased and decreased by a small step, and the difference of the two
+losses, divided by twice the step, must equal the gradient that backpropagation computes. This
 costs two losses per parameter, so of large models a sample of parameters is checked.
 """
 
@@ -30,9 +30,9 @@ def gradient_check(
     ----------
     estimator_or_parameters : fitted TwoLayerClassifier or dict
         The model to check; or its parameters ``{"W1": ..., "b1": ..., "W2": ..., "b2":
-        ...}``, with `alpha`, `activation` and `output` saying the rest.
+        ...}``, with `alpha`, `activation` and `output` given as well.
     X : array-like of shape (n_samples, n_features)
-        A batch of rows. A few dozen are enough.
+        A batch of rows; a few dozen are enough.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         The labels, if an estimator is checked. With parameters, class numbers for a
         softmax, 0 and 1 per output for a logistic output.
@@ -41,11 +41,11 @@ def gradient_check(
     alpha : float, default=0.0
         L2 strength; an estimator's own is used for it.
     activation : str, default="relu"
-        Of the hidden units; an estimator's own is used for it.
+        Hidden activation; an estimator's own is used for it.
     output : {"softmax", "logistic"}, default="softmax"
         What turns scores into probabilities; an estimator's own is used for it.
     step : float, default=1e-5
-        How far each parameter is moved to either side.
+        Step of the central differences.
     max_coordinates : int, default=1000
         Most entries of each of W1, b1, W2, b2 that are checked; a sample, if there are
         more.
@@ -56,9 +56,9 @@ def gradient_check(
     -------
     errors : dict of str to float
         The maximum of ``|a - n| / max(1e-8, |a| + |n|)`` over the entries of W1, b1, W2 and
-        b2, a being the analytic and n the numeric gradient: about 1e-9 to 1e-6 when all
-        is well. Entries whose move takes a relu across its kink are left out: there is
-        no derivative to compare with. NaN if that leaves none.
+        b2, a being the analytic and n the numeric gradient: about 1e-9 to 1e-6 if they
+        agree. Entries whose step changes the sign of a relu's input are left out: the loss
+        is not differentiable there. NaN if that leaves none.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Export to ONNX, to serve a fitted network where there is no scikit-learn, or no Python.
 
-Importing this module teaches skl2onnx to convert `TwoLayerClassifier`, alone or at the end
-of a pipeline. The graph computes in float64 if it is to take that, and otherwise in float32;
+Importing this module registers `TwoLayerClassifier` with skl2onnx, alone or at the end of a
+pipeline. The graph computes in float64 if it is to take that, and otherwise in float32;
 it does not check its input, as the estimator does.
 
 skl2onnx's options for classifiers are understood: with ``zipmap=False`` the probabilities
@@ -38,6 +38,9 @@ try:
     from onnx import TensorProto
     from onnx.helper import np_dtype_to_tensor_dtype
     from skl2onnx import update_registered_converter
+
+    # The parser of classifiers, with all their options, has no public name. Left to choose it by
+    # itself, skl2onnx uses it before `parse` could refuse what it fails at.
     from skl2onnx._parse import _parse_sklearn_classifier
     from skl2onnx.common import data_types
     from skl2onnx.common.utils import check_input_and_output_numbers
@@ -69,7 +72,7 @@ def onnx_labels(classes):
 
 
 def parse(scope, model, inputs, custom_parsers=None):
-    """Declare the outputs, after a look at what skl2onnx would stumble over."""
+    """Declare the outputs, after refusing what skl2onnx would fail at without a clear error."""
     check_is_fitted(model, "coefs_")
     onnx_labels(model.classes_)
     options = scope.get_options(model, {"zipmap": True, "nocl": False})
@@ -120,7 +123,7 @@ def convert(scope, operator, container):
     a1 = node("a1", ACTIVATIONS[model.activation], z1)
     scores = node("scores", "Add", node("a1_W2", "MatMul", a1, W2), b2)
 
-    # Labels come from the scores, as in `decode`: large ones may share a probability of 1.
+    # Labels come from the scores, as in `decode`: the probabilities of large ones round to 1.
     if model.out_activation_ == "softmax":
         y = node("codes", "ArgMax", scores, axis=1, keepdims=0)
         p = scores if raw_scores else node("p", "Softmax", scores, axis=1)

@@ -12,11 +12,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
-from sklearn.callback.tests._utils import (
-    FailingCallback,
-    RecordingAutoPropagatedCallback,
-    RecordingCallback,
-)
 from sklearn.datasets import load_iris
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV
@@ -31,7 +26,7 @@ X, y = load_iris(return_X_y=True)
 SOLVERS = ["sgd", "adam", "lbfgs"]
 
 
-class Watcher:
+class Observer:
     """A callback that only looks, and may ask to stop or raise after an epoch."""
 
     def __init__(self, stop_after=None, raise_after=None, error=None):
@@ -54,22 +49,96 @@ class Watcher:
         self.events.append("teardown")
 
 
+class Recorder:
+    """A callback that keeps what its hooks are given, and may fail at one of them."""
+
+    def __init__(self, fail_at=None):
+        self.fail_at, self.record = fail_at, []
+
+    def note(self, name, estimator, context, **kwargs):
+        self.record.append(
+            {"name": name, "estimator": estimator, "context": context, "kwargs": kwargs}
+        )
+        if name == self.fail_at:
+            raise ValueError(f"fails at {name}")
+
+    def setup(self, estimator, context):
+        self.note("setup", estimator, context)
+
+    def on_fit_task_begin(
+        self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
+    ):
+        given = {"X": X, "y": y, "metadata": metadata, "fitted_estimator": fitted_estimator}
+        self.note("on_fit_task_begin", estimator, context, **given)
+
+    def on_fit_task_end(
+        self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
+    ):
+        given = {"X": X, "y": y, "metadata": metadata, "fitted_estimator": fitted_estimator}
+        self.note("on_fit_task_end", estimator, context, **given)
+
+    def teardown(self, estimator, context):
+        self.note("teardown", estimator, context)
+
+    def hooks(self):
+        return [record["name"] for record in self.record]
+
+
+class FileRecorder:
+    """A callback that writes its hooks to a file, where they arrive from other processes too."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def note(self, name, context):
+        names = []
+        task = context
+        while task is not None:
+            names.append(task.estimator_name)
+            task = task.parent
+        with open(self.path, "a") as file:  # a line is appended in one piece
+            file.write(" ".join([name, context.task_name.replace(" ", "_"), *names]) + "\n")
+
+    def setup(self, estimator, context):
+        self.note("setup", context)
+
+    def on_fit_task_begin(self, estimator, context):
+        self.note("on_fit_task_begin", context)
+
+    def on_fit_task_end(self, estimator, context):
+        self.note("on_fit_task_end", context)
+
+    def teardown(self, estimator, context):
+        self.note("teardown", context)
+
+    def lines(self):
+        """Return the hook, the task and the estimators from that of the task upwards."""
+        return [line.split() for line in self.path.read_text().splitlines()]
+
+    def hooks(self):
+        return [hook for hook, *_ in self.lines()]
+
+
+class PropagatedFileRecorder(FileRecorder):
+    max_propagation_depth = None
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_order_of_hooks(solver):
-    watcher = Watcher()
-    model = TwoLayerClassifier(solver=solver, max_iter=3, random_state=0).set_callbacks(watcher)
+    observer = Observer()
+    model = TwoLayerClassifier(solver=solver, max_iter=3, random_state=0).set_callbacks(observer)
     model.fit(X, y)
     epochs = [(hook, "epoch", i) for i in range(3) for hook in ("begin", "end")]
     expected = ["setup", ("begin", "fit", 0), *epochs, ("end", "fit", 0), "teardown"]
-    assert watcher.events == expected
+    assert observer.events == expected
     assert not hasattr(model, "_callback_fit_ctx")
     model.fit(X, y)
-    assert watcher.events == 2 * expected
+    assert observer.events == 2 * expected
     assert hasattr(model, "_skl_callbacks")
 
 
 def test_arguments_of_the_hooks():
-    recorder = RecordingCallback()
+    recorder = Recorder()
     w = np.random.RandomState(0).uniform(size=150)
     model = TwoLayerClassifier(max_iter=2, random_state=0).set_callbacks(recorder)
     model.fit(X, y, sample_weight=w)
@@ -98,19 +167,19 @@ def test_arguments_of_the_hooks():
     ],
 )
 def test_the_number_of_epochs_is_announced_truthfully(options, most):
-    recorder = RecordingCallback()
+    recorder = Recorder()
     model = TwoLayerClassifier(n_iter_no_change=None, random_state=0, **options)
     model.set_callbacks(recorder).fit(X, y)
     assert recorder.record[0]["context"].max_subtasks == most
-    assert recorder.count_hooks("on_fit_task_end") == 1 + most
+    assert recorder.hooks().count("on_fit_task_end") == 1 + most
     assert model.n_iter_ == most
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_stop_request_ends_the_training_after_that_epoch(solver):
     options = {"solver": solver, "random_state": 0}
-    watcher = Watcher(stop_after=3)
-    model = TwoLayerClassifier(max_iter=50, **options).set_callbacks(watcher)
+    observer = Observer(stop_after=3)
+    model = TwoLayerClassifier(max_iter=50, **options).set_callbacks(observer)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # it has not failed to converge: it was asked to stop
         model.fit(X, y)
@@ -118,7 +187,7 @@ def test_a_stop_request_ends_the_training_after_that_epoch(solver):
     assert (model.n_iter_, model.n_updates_) == (3, shorter.n_updates_)
     assert_array_equal(model.coefs_[0], shorter.coefs_[0])
     assert model.loss_curve_ == shorter.loss_curve_
-    assert watcher.events[-2:] == [("end", "fit", 0), "teardown"]
+    assert observer.events[-2:] == [("end", "fit", 0), "teardown"]
 
 
 @pytest.mark.parametrize(
@@ -152,9 +221,9 @@ def test_parameters_are_copied_only_for_who_asks(monkeypatch):
     original = base.unpack
     monkeypatch.setattr(base, "unpack", lambda *args: calls.append(1) or original(*args))
     model = TwoLayerClassifier(max_iter=5, random_state=0)
-    model.set_callbacks(Watcher()).fit(X, y)
+    model.set_callbacks(Observer()).fit(X, y)
     assert len(calls) == 2  # to draw, and to publish what was trained
-    recorder = RecordingCallback()
+    recorder = Recorder()
     model.set_callbacks(recorder).fit(X, y)
     assert len(calls) == 2 + 2 + 5
     fitted = [r["kwargs"].get("fitted_estimator") for r in recorder.record if "kwargs" in r]
@@ -165,65 +234,63 @@ def test_parameters_are_copied_only_for_who_asks(monkeypatch):
 
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()], ids=repr)
 def test_teardown_after_an_error(error):
-    watcher = Watcher(raise_after=0, error=error)
-    model = TwoLayerClassifier(max_iter=3, random_state=0).set_callbacks(watcher)
+    observer = Observer(raise_after=0, error=error)
+    model = TwoLayerClassifier(max_iter=3, random_state=0).set_callbacks(observer)
     with pytest.raises(type(error)):
         model.fit(X, y)
-    assert watcher.events.count("teardown") == 1
+    assert observer.events.count("teardown") == 1
     assert not hasattr(model, "coefs_")
     assert not hasattr(model, "_callback_fit_ctx")
 
 
 def test_teardown_after_a_divergence():
-    watcher = Watcher()
-    model = TwoLayerClassifier(learning_rate=1e200, random_state=0).set_callbacks(watcher)
+    observer = Observer()
+    model = TwoLayerClassifier(learning_rate=1e200, random_state=0).set_callbacks(observer)
     with pytest.raises(ValueError, match="diverged"):
         model.fit(X, y)
-    assert watcher.events.count("setup") == watcher.events.count("teardown") == 1
+    assert observer.events.count("setup") == observer.events.count("teardown") == 1
 
 
 @pytest.mark.parametrize("fail_at", ["setup", "on_fit_task_begin", "on_fit_task_end", "teardown"])
 def test_a_failing_callback_is_torn_down(fail_at):
-    callback = FailingCallback(fail_at=fail_at)
-    with pytest.raises(ValueError, match=f"Failing callback failed at {fail_at}"):
+    callback = Recorder(fail_at=fail_at)
+    with pytest.raises(ValueError, match=f"fails at {fail_at}"):
         TwoLayerClassifier(max_iter=2).set_callbacks(callback).fit(X, y)
-    assert callback.count_hooks("setup") == callback.count_hooks("teardown") == 1
+    assert callback.hooks().count("setup") == callback.hooks().count("teardown") == 1
 
 
 def test_partial_fit_is_not_a_task():
-    watcher = Watcher()
-    TwoLayerClassifier().set_callbacks(watcher).partial_fit(X, y, classes=[0, 1, 2])
-    assert watcher.events == []
+    observer = Observer()
+    TwoLayerClassifier().set_callbacks(observer).partial_fit(X, y, classes=[0, 1, 2])
+    assert observer.events == []
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_propagation_from_search_and_pipeline(n_jobs):
-    callback = RecordingAutoPropagatedCallback()
+def test_propagation_from_search_and_pipeline(n_jobs, tmp_path):
+    callback = PropagatedFileRecorder(tmp_path / "hooks")
     model = make_pipeline(StandardScaler(), TwoLayerClassifier(max_iter=4, random_state=0))
     search = GridSearchCV(
         model, {"twolayerclassifier__alpha": [1e-3, 1e-2]}, cv=2, n_jobs=n_jobs
     ).set_callbacks(callback)
     search.fit(X, y)
-    assert callback.count_hooks("setup") == callback.count_hooks("teardown") == 1
-    begins = [r["context"] for r in callback.record if r["name"] == "on_fit_task_begin"]
-    epochs = [context for context in begins if context.task_name == "epoch"]
+    hooks = callback.hooks()
+    assert hooks.count("setup") == hooks.count("teardown") == 1
+    begins = [line for line in callback.lines() if line[0] == "on_fit_task_begin"]
+    epochs = [line for line in begins if line[1] == "epoch"]
     assert len(epochs) == (2 * 2 + 1) * 4  # candidates x folds and the refit, epochs each
-    assert callback.count_hooks("on_fit_task_end") == len(begins)
-    path, context = [], epochs[0]
-    while context is not None:
-        path.append(context.estimator_name)
-        context = context.parent
-    assert path[:2] == ["TwoLayerClassifier"] * 2
-    assert path[2] == "Pipeline"
-    assert path[-1] == "GridSearchCV"
+    assert hooks.count("on_fit_task_end") == len(begins)
+    for _, _, *path in epochs:
+        assert path[:3] == ["TwoLayerClassifier", "TwoLayerClassifier", "Pipeline"]
+        assert path[-1] == "GridSearchCV"
 
 
-def test_a_callback_of_the_network_alone_inside_a_search():
-    callback = RecordingCallback()
+def test_a_callback_of_the_network_alone_inside_a_search(tmp_path):
+    callback = FileRecorder(tmp_path / "hooks")
     model = TwoLayerClassifier(max_iter=3, random_state=0).set_callbacks(callback)
     GridSearchCV(model, {"alpha": [1e-3, 1e-2]}, cv=2, n_jobs=2).fit(X, y)
-    assert callback.count_hooks("setup") == callback.count_hooks("teardown") == 5
-    assert callback.count_hooks("on_fit_task_begin") == 5 * (1 + 3)
+    hooks = callback.hooks()
+    assert hooks.count("setup") == hooks.count("teardown") == 5
+    assert hooks.count("on_fit_task_begin") == 5 * (1 + 3)
 
 
 @pytest.mark.parametrize("make", [ProgressBar, lambda: ScoringMonitor(scoring="accuracy")])
@@ -277,12 +344,12 @@ def test_an_interrupt_leaves_the_last_finished_epoch(solver, monkeypatch):
     limit = calls_before[0] + 1 if solver != "lbfgs" else calls_before[0]
     calls_before[0] = 0
     model = TwoLayerClassifier(max_iter=50, warm_start=True, **options)
-    watcher = Watcher()
+    observer = Observer()
     with pytest.warns(UserWarning, match="Training interrupted by user.* after epoch 4"):
-        model.set_callbacks(watcher).fit(X, y)
-    hooks = [event[0] for event in watcher.events]
+        model.set_callbacks(observer).fit(X, y)
+    hooks = [event[0] for event in observer.events]
     assert hooks.count("begin") == hooks.count("end") == 1 + 5  # the broken epoch is closed too
-    assert watcher.events[-1] == "teardown"
+    assert observer.events[-1] == "teardown"
     assert model.n_iter_ == 4
     assert_array_equal(model.coefs_[0], whole.coefs_[0])
     assert model.batch_loss_curve_ == whole.batch_loss_curve_
@@ -293,10 +360,10 @@ def test_an_interrupt_leaves_the_last_finished_epoch(solver, monkeypatch):
 
 def test_an_interrupt_in_a_worker_is_raised(monkeypatch):
     monkeypatch.setattr(base, "in_main_process", lambda: False)
-    watcher = Watcher(raise_after=2, error=KeyboardInterrupt())
+    observer = Observer(raise_after=2, error=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        TwoLayerClassifier(max_iter=5, random_state=0).set_callbacks(watcher).fit(X, y)
-    assert watcher.events[-1] == "teardown"
+        TwoLayerClassifier(max_iter=5, random_state=0).set_callbacks(observer).fit(X, y)
+    assert observer.events[-1] == "teardown"
 
 
 def test_a_real_ctrl_c():

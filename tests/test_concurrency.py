@@ -159,8 +159,8 @@ def test_the_first_predictions_of_all(frequent_switches):
 @pytest.mark.parametrize(
     "others", [["dense"], ["sparse"], ["pickled", "coefs_"]], ids=lambda names: " and ".join(names)
 )
-def test_weights_that_wait_for_their_updates_get_them_once(others):
-    """Chunks of sparse rows leave most weights waiting, and whoever reads them moves them."""
+def test_deferred_updates_of_weights_are_applied_once(others):
+    """Chunks of sparse rows defer the updates of most weights, and any reader applies them."""
     rng = np.random.default_rng(0)
     n_rows, n_features = 600, 100_000
     columns = rng.integers(n_features, size=40 * n_rows)
@@ -253,7 +253,7 @@ def test_a_callback_that_fits_in_threads_share():
 
 @pytest.mark.filterwarnings("error")
 def test_what_numpy_does_about_overflow_is_each_threads_own(frequent_switches):
-    """A network that diverges overflows in silence, and nobody else does."""
+    """A diverging network does not warn of overflow; other threads keep their own settings."""
     ended = threading.Event()
 
     def diverge():
@@ -329,7 +329,7 @@ with ThreadPoolExecutor(2) as threads:  # the threads of BLAS and two more are t
     if came:
         np.testing.assert_allclose(receiver.recv(), expected)
     child.kill()
-    np.testing.assert_allclose(fit(), expected)  # nor is the parent the worse for it
+    np.testing.assert_allclose(fit(), expected)  # and the parent can still fit
 print("came" if came else "hangs")
 """
 

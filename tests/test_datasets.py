@@ -1,20 +1,23 @@
-"""fetch_cifar10 against a server on this machine that misbehaves in every way it can think of."""
+"""fetch_cifar10 against a local server that fails in every known way."""
 
 import errno
 import gzip
 import hashlib
 import io
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
+import time
 import tracemalloc
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,7 +25,7 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from sk_twolayer import datasets
+from sk_twolayer import datasets, download, download_folder
 from sk_twolayer.datasets import fetch_cifar10
 
 N_RECORDS = 20  # In each file, instead of 10,000.
@@ -103,6 +106,9 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body[: len(body) // 2])
         if fault == "silent":
             server.stopping.wait(PATIENCE_SECONDS)
+        if fault == "held":  # The other half comes when it is asked for.
+            assert server.resuming.wait(PATIENCE_SECONDS)
+            self.wfile.write(body[len(body) // 2 :])
         if fault == "interrupt":  # Ctrl-C, while the client waits for the other half.
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             server.stopping.wait(PATIENCE_SECONDS)
@@ -119,7 +125,7 @@ class Server(ThreadingHTTPServer):
         self.body, self.faults, self.knows_ranges = body, list(faults), knows_ranges
         self.asked = []  # The Range header of each request.
         self.barrier = threading.Barrier(len(self.faults) or 1)
-        self.stopping = threading.Event()
+        self.resuming, self.stopping = threading.Event(), threading.Event()
 
     def archive(self, **changes):
         """What a client that trusts this server knows of its archive."""
@@ -148,6 +154,18 @@ def serve(body=GOOD, faults=(), knows_ranges=True):
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+def wait_little_for_silence(monkeypatch, faults):
+    """Shorten the time-out of those requests that are met by silence, and of no others."""
+    urlopen, faults = download.urlopen, iter(faults)
+
+    def urlopen_soon(request, timeout):
+        assert timeout == download.SILENCE_SECONDS
+        fault = next(faults, None)
+        return urlopen(request, timeout=1 if fault == "silent" else PATIENCE_SECONDS)
+
+    monkeypatch.setattr(download, "urlopen", urlopen_soon)
 
 
 @pytest.fixture
@@ -213,10 +231,7 @@ def test_download(home, capsys, subset):
     assert data.flags.writeable
     assert_only_the_cache_is_left(home)
     assert server.asked == [None]
-    progress = capsys.readouterr().err
-    assert progress.startswith(f"Downloading {server.archive().url}")
-    assert progress.endswith(" 100%\n")
-    assert progress.count("\n") == 1
+    assert capsys.readouterr() == ("", "")  # as it is no terminal
 
 
 def test_public_function(home, monkeypatch):
@@ -249,20 +264,23 @@ def test_public_function(home, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "error"),
     [
-        {"subset": "validation"},
-        {"data_home": 1},
-        {"return_X_y": "yes"},
-        {"download_if_missing": 2},
-        {"n_retries": 0},
-        {"delay": 0.0},
+        ({"subset": "validation"}, ValueError),
+        ({"subset": ["train"]}, ValueError),
+        ({"data_home": 1}, TypeError),
+        ({"return_X_y": "yes"}, TypeError),
+        ({"download_if_missing": 2}, TypeError),
+        ({"n_retries": 0}, ValueError),
+        ({"n_retries": 1.5}, TypeError),
+        ({"delay": 0.0}, ValueError),
     ],
 )
-def test_wrong_arguments(home, wrong):
-    (name,) = wrong
-    with pytest.raises(ValueError, match=f"The '{name}' parameter of fetch_cifar10 must be"):
+def test_wrong_arguments(home, wrong, error):
+    [name] = wrong
+    with pytest.raises(error, match=f"^{name} .*must be"):
         fetch_cifar10(**{"data_home": home, "download_if_missing": False, **wrong})
+    assert_nothing_is_left(home)
 
 
 def test_other_users_may_read_the_cache(home):
@@ -310,7 +328,7 @@ def test_memory_is_the_result_and_one_file(home):
     ids=" then ".join,
 )
 def test_recovers(home, monkeypatch, faults, knows_ranges):
-    monkeypatch.setattr(datasets, "SILENCE_SECONDS", 0.3)
+    wait_little_for_silence(monkeypatch, faults)
     with serve(faults=faults, knows_ranges=knows_ranges) as server:
         data, target = load(server.archive(), home)
     assert_right(data, target)
@@ -318,13 +336,12 @@ def test_recovers(home, monkeypatch, faults, knows_ranges):
     assert len(server.asked) == len(faults) + 1
 
 
-def test_resumes_where_the_connection_broke(home, capsys):
+def test_resumes_where_the_connection_broke(home):
     with serve(faults=["dropped", "dropped"]) as server:
         load(server.archive(), home)
     half = len(GOOD) // 2
     three_quarters = half + (len(GOOD) - half) // 2
     assert server.asked == [None, f"bytes={half}-", f"bytes={three_quarters}-"]
-    assert f"broke after {half:,} of {len(GOOD):,} bytes. Trying again" in capsys.readouterr().err
 
 
 def test_starts_again_after_another_range(home):
@@ -334,17 +351,17 @@ def test_starts_again_after_another_range(home):
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("fault", "reason", "n_retries"),
     [
-        ("error 500", "HTTP Error 500"),
-        ("dropped", r"the connection broke after [\d,]+ of [\d,]+ bytes"),
-        ("silent", "timed out"),
-        ("another file", r"the server offers \d+ bytes, not \d+ bytes"),
+        ("error 500", "HTTP Error 500", 1),
+        ("error 500", "HTTP Error 500", 3),
+        ("dropped", r"the connection broke after [\d,]+ of [\d,]+ bytes", 3),
+        ("silent", "timed out", 1),
+        ("another file", r"the server offers \d+ bytes, not \d+ bytes", 3),
     ],
 )
-@pytest.mark.parametrize("n_retries", [1, 3])
 def test_gives_up(home, monkeypatch, fault, reason, n_retries):
-    monkeypatch.setattr(datasets, "SILENCE_SECONDS", 0.1)
+    wait_little_for_silence(monkeypatch, [fault] * 9)
     with serve(faults=[fault] * 9) as server, pytest.raises(OSError, match=reason) as raised:
         load(server.archive(), home, n_retries=n_retries)
     assert len(server.asked) == n_retries + 1
@@ -355,7 +372,7 @@ def test_gives_up(home, monkeypatch, fault, reason, n_retries):
 
 def test_waits_between_retries(home, monkeypatch):
     waits = []
-    monkeypatch.setattr(datasets.time, "sleep", waits.append)
+    monkeypatch.setattr(download.time, "sleep", waits.append)
     with serve(faults=["error 500"] * 9) as server, pytest.raises(OSError, match="Error 500"):
         datasets._load(server.archive(), cache_folder(home), "all", True, 2, 1.5)
     assert waits == [1.5, 1.5]
@@ -511,7 +528,8 @@ def test_full_disk(home, monkeypatch, number, full_at):
     def open_until_full(path, mode):
         return FullFile(path, mode) if Path(path).name == full_at else open(path, mode)
 
-    monkeypatch.setattr(datasets, "open", open_until_full, raising=False)
+    for module in (datasets, download):
+        monkeypatch.setattr(module, "open", open_until_full, raising=False)
     with serve() as server, pytest.raises(OSError, match="The disk or your share") as raised:
         load(server.archive(), home)
     assert raised.value.errno == number
@@ -550,7 +568,7 @@ def test_interrupt_while_unpacking(home, monkeypatch):
 
 @pytest.mark.parametrize("download_if_missing", [True, False])
 def test_unpacked_folder_is_used_as_it_is(home, monkeypatch, download_if_missing):
-    monkeypatch.delattr(datasets, "urlopen")
+    monkeypatch.delattr(download, "urlopen")
     folder = fill_cache(home)
     (folder / "batches.meta.txt").touch()
     before = sorted(home.rglob("*"))
@@ -560,7 +578,7 @@ def test_unpacked_folder_is_used_as_it_is(home, monkeypatch, download_if_missing
 
 
 def test_missing_and_not_to_be_downloaded(home, monkeypatch):
-    monkeypatch.delattr(datasets, "urlopen")
+    monkeypatch.delattr(download, "urlopen")
     with pytest.raises(
         OSError, match="Data not found and `download_if_missing` is False"
     ) as raised:
@@ -571,7 +589,7 @@ def test_missing_and_not_to_be_downloaded(home, monkeypatch):
 
 @pytest.mark.parametrize("n_bytes", [0, N_RECORDS * 3073 - 1, N_RECORDS * 3073 + 1, None])
 def test_damaged_cache(home, monkeypatch, n_bytes):
-    monkeypatch.delattr(datasets, "urlopen")
+    monkeypatch.delattr(download, "urlopen")
     folder = fill_cache(home)
     if n_bytes is None:
         (folder / "test_batch.bin").unlink()
@@ -599,32 +617,157 @@ def test_another_process_was_faster(home, monkeypatch):
     assert_only_the_cache_is_left(home)
 
 
-def test_three_processes_at_once(home):
-    program = (
-        "import hashlib, pathlib, sys\n"
-        "from sk_twolayer import datasets\n"
-        "folder, url, sha256, n_bytes, n_records = sys.argv[1:]\n"
-        "archive = datasets.Archive(url, sha256, int(n_bytes), int(n_records))\n"
-        "data, target = datasets._load(archive, pathlib.Path(folder), 'all', True, 3, 0)\n"
-        "print(hashlib.sha256(data.tobytes() + target.tobytes()).hexdigest())\n"
-    )
-    with serve(faults=["together"] * 3) as server:
-        arguments = [str(value) for value in (cache_folder(home), *server.archive())]
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", program, *arguments],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for _ in range(3)
-        ]
+FETCH = """
+import hashlib, pathlib, sys
+from sk_twolayer import datasets
+folder, url, sha256, n_bytes, n_records = sys.argv[1:]
+archive = datasets.Archive(url, sha256, int(n_bytes), int(n_records))
+data, target = datasets._load(archive, pathlib.Path(folder), "all", True, 3, 0)
+print(hashlib.sha256(data.tobytes() + target.tobytes()).hexdigest())
+"""
+FETCHED = hashlib.sha256(PICTURES.tobytes() + LABELS.astype(np.int64).tobytes()).hexdigest() + "\n"
+
+
+@contextmanager
+def fetching(server, home, prelude="", **options):
+    """A process of its own that fetches."""
+    arguments = [str(value) for value in (cache_folder(home), *server.archive())]
+    with subprocess.Popen(
+        [sys.executable, "-c", prelude + FETCH, *arguments],
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options},
+    ) as process:
         try:
-            outputs = [process.communicate(timeout=PATIENCE_SECONDS) for process in processes]
+            yield process
         finally:
-            for process in processes:
-                process.kill()
-    expected = hashlib.sha256(PICTURES.tobytes() + LABELS.astype(np.int64).tobytes()).hexdigest()
-    assert [out for out, _ in outputs] == [f"{expected}\n"] * 3, outputs
+            process.kill()
+
+
+def test_three_processes_at_once(home):
+    with serve(faults=["together"] * 3) as server, ExitStack() as stack:
+        processes = [stack.enter_context(fetching(server, home)) for _ in range(3)]
+        outputs = [process.communicate(timeout=PATIENCE_SECONDS) for process in processes]
+    assert [out for out, _ in outputs] == [FETCHED] * 3, outputs
     assert len(server.asked) == 3
     assert_only_the_cache_is_left(home)
+
+
+# The folders of downloads in progress.
+
+
+def download_folders(home):
+    return set(home.glob("cifar10/download-*"))
+
+
+def start_fetching(server, home, stack):
+    """Start a process, and return it and its folder when it waits for the rest of the archive."""
+    before, n_asked = download_folders(home), len(server.asked)
+    process = stack.enter_context(fetching(server, home))
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(server.asked) == n_asked:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    [folder] = download_folders(home) - before
+    return process, folder
+
+
+@pytest.mark.skipif(download_folder.fcntl is None, reason="this system has no locks of folders")
+def test_the_folder_of_a_killed_process_is_swept_and_one_in_use_is_not(home):
+    with serve(faults=["held", "held"]) as server, ExitStack() as stack:
+        at_work, used = start_fetching(server, home, stack)
+        killed, stale = start_fetching(server, home, stack)
+        killed.kill()
+        killed.wait(PATIENCE_SECONDS)
+        assert download_folders(home) == {used, stale}
+        assert_right(*load(server.archive(), home))
+        assert download_folders(home) == {used}
+        server.resuming.set()
+        out, err = at_work.communicate(timeout=PATIENCE_SECONDS)
+    assert out == FETCHED, err
+    assert_only_the_cache_is_left(home)
+
+
+@pytest.mark.skipif(download_folder.fcntl is None, reason="this system has no locks of folders")
+def test_a_full_cache_is_swept_too(home):
+    folder = fill_cache(home)
+    (folder.parent / "download-killed").mkdir()
+    (folder.parent / "download-killed" / "archive.tar.gz").touch()
+    archive = datasets.Archive("", "", 0, N_RECORDS)
+    assert_right(*load(archive, home, download_if_missing=False))
+    assert_only_the_cache_is_left(home)
+
+
+def test_what_only_looks_like_a_download_stays(home):
+    folder = fill_cache(home)
+    (home / "mine").mkdir()
+    (home / "mine" / "notes").touch()
+    (folder.parent / "download-link").symlink_to(home / "mine")
+    (folder.parent / "download-file").touch()
+    load(datasets.Archive("", "", 0, N_RECORDS), home)
+    assert (folder.parent / "download-link" / "notes").exists()
+    assert (folder.parent / "download-file").exists()
+
+
+@pytest.mark.parametrize("moment", ["before it is opened", "before it is locked", "while locked"])
+@pytest.mark.skipif(download_folder.fcntl is None, reason="this system has no locks of folders")
+def test_a_folder_that_is_swept_before_it_is_in_use_is_made_anew(home, monkeypatch, moment):
+    made, held = [], []
+    mkdtemp, flock = tempfile.mkdtemp, download_folder.fcntl.flock
+
+    def mkdtemp_and_note(**options):
+        made.append(Path(mkdtemp(**options)))
+        if len(made) == 1 and moment == "before it is opened":
+            made[0].rmdir()
+        if len(made) == 1 and moment == "while locked":
+            held.append(os.open(made[0], os.O_RDONLY))
+            flock(held[0], download_folder.fcntl.LOCK_EX)
+        return str(made[-1])
+
+    def flock_late(descriptor, operation):
+        if len(made) == 1 and moment == "before it is locked":
+            made[0].rmdir()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp_and_note)
+    monkeypatch.setattr(download_folder.fcntl, "flock", flock_late)
+    with serve() as server:
+        assert_right(*load(server.archive(), home))
+    for descriptor in held:
+        os.close(descriptor)
+    assert len(made) == 2
+    assert download_folders(home) == ({made[0]} if held else set())
+
+
+def test_a_system_without_locks_leaves_folders_alone(home, monkeypatch):
+    monkeypatch.setattr(download_folder, "fcntl", None)
+    stale = home / "cifar10" / "download-killed"
+    stale.mkdir(parents=True)
+    with serve() as server:
+        assert_right(*load(server.archive(), home))
+    assert download_folders(home) == {stale}
+
+
+# Progress in a terminal.
+
+
+@pytest.mark.parametrize("has_rich", [True, False])
+def test_progress_is_shown_in_a_terminal(home, has_rich):
+    pty = pytest.importorskip("pty", exc_type=ImportError)
+    prelude = "" if has_rich else "import sys; sys.modules['rich'] = None\n"
+    ours, of_the_process = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "200", "TERM": "xterm"}
+    with (
+        serve(faults=["dropped"]) as server,
+        fetching(server, home, prelude, stderr=of_the_process, env=environment) as process,
+    ):
+        os.close(of_the_process)
+        said = b""
+        with suppress(OSError):  # Linux's way to say that the terminal has been closed
+            while some := os.read(ours, 1000):
+                said += some
+        os.close(ours)
+        assert process.communicate(timeout=PATIENCE_SECONDS)[0] == FETCHED
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said.decode()).strip().splitlines()
+    half, size = len(GOOD) // 2, len(GOOD)
+    assert lines[0].startswith(f"Downloading {server.archive().url} ({size:,} bytes):")
+    assert f"broke after {half:,} of {size:,} bytes. Trying again in 0 s:" in "".join(lines)
+    assert (f"{size / 1000:.1f}/{size / 1000:.1f} kB" if has_rich else " 100%") in lines[-1]

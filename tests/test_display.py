@@ -285,7 +285,7 @@ def test_loss_passes_keyword_arguments_on(fitted):
 
 
 def difference_quotients(model):
-    """Weights of the pixels from how the input of the hidden units answers to each."""
+    """Weights of the pixels from how the input of the hidden units responds to each."""
     *steps, (_, last) = model.steps
 
     def hidden_input(images):

@@ -58,5 +58,5 @@ def test_text_stream(tmp_path):
     )
     share = {line.split(":")[0]: float(line.split()[1]) for line in said.splitlines()[-4:-1]}
     assert list(share) == ["TwoLayerClassifier", "SGDClassifier", "MLPClassifier"]
-    assert share["TwoLayerClassifier"] > 0.4  # 0.25 by luck
+    assert share["TwoLayerClassifier"] > 0.4  # 0.25 by chance
     assert (tmp_path / "text_stream.png").stat().st_size > 5000

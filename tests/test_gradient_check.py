@@ -1,4 +1,4 @@
-"""The gradient check finds good gradients good, wrong ones wrong, and leaves kinks out."""
+"""The gradient check finds accepts right gradients, finds wrong ones, and leaves kinks out."""
 
 import numpy as np
 import pytest

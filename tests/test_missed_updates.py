@@ -1,4 +1,4 @@
-"""Rows that wait: that what they make up for is what single updates would have done."""
+"""Missed updates of rows: applied together they equal the single updates."""
 
 import numpy as np
 from numpy.testing import assert_allclose

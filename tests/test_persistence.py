@@ -63,7 +63,7 @@ def through_memory_map(model, path):
 def through_skops(model, path):
     skops.io.dump(model, path / "model.skops")
     types = skops.io.get_untrusted_types(file=path / "model.skops")
-    # A search brings some of scikit-learn's types, which are not ours to vouch for.
+    # A search brings some of scikit-learn's types, whose safety is scikit-learn's to state.
     assert [name for name in types if not name.startswith("sklearn.")] == OURS
     return skops.io.load(path / "model.skops", trusted=types)
 

@@ -27,16 +27,16 @@ def test_scores_and_losses_are_those_of_refits(rows):
     X, X_val, y, y_val = rows
     w_val = np.random.RandomState(0).uniform(0.1, 2, len(y_val))
     options = {"random_state": 0, "alpha": 0.01, "learning_rate": 0.3, "n_iter_no_change": None}
-    watched = TwoLayerClassifier(max_iter=6, **options).fit(
+    monitored = TwoLayerClassifier(max_iter=6, **options).fit(
         X, y, X_val=X_val, y_val=y_val, sample_weight_val=w_val
     )
     for epochs in range(1, 7):
         model = TwoLayerClassifier(max_iter=epochs, **options).fit(X, y)
         penalty = 0.005 * sum((W**2).sum() for W in model.coefs_)
         loss = log_loss(y_val, model.predict_proba(X_val), sample_weight=w_val) + penalty
-        assert_allclose(watched.validation_loss_curve_[epochs - 1], loss)
+        assert_allclose(monitored.validation_loss_curve_[epochs - 1], loss)
         score = model.score(X_val, y_val, sample_weight=w_val)
-        assert_allclose(watched.validation_scores_[epochs - 1], score)
+        assert_allclose(monitored.validation_scores_[epochs - 1], score)
 
 
 def test_the_best_weights_are_kept(rows):
