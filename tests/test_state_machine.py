@@ -264,15 +264,14 @@ class Estimators(RuleBasedStateMachine):
         ),
     )
     def refuse_bad_input(self, call, rows, wrong):
-        given, _ = self.arguments(call, rows)
+        given, plain = self.arguments(call, rows)
         X, n = given["X"], len(given["y"])
         if wrong == "NaN":
             given["X"] = X * np.where(np.arange(n) == n // 2, np.nan, 1)[:, np.newaxis]
             if not np.isnan(given["X"].sum()):
                 return  # of a sparse row without entries
         elif wrong == "columns":  # and one class, without which a new fit may have any columns
-            X = X.toarray() if rows["sparse"] else X
-            given["X"] = np.hstack([X, X])
+            given["X"] = np.hstack([plain["X"], plain["X"]])
             given["y"] = given["y"][:1].repeat(n, axis=0)
             if call == "partial_fit" or self.labels == "indicator":
                 given["y"] = given["y"][:-1]
