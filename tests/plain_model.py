@@ -39,7 +39,7 @@ def adam(memory, w, g, rate, parameters):
     return -rate_t * m / (np.sqrt(v) + parameters["epsilon"])
 
 
-# How each solver moves the parameters. To be tried by the stateful tests, one only needs to be here.
+# How each solver moves the parameters. One that is here is tried by the stateful tests.
 SOLVERS = {"sgd": sgd, "adam": adam}
 
 ACTIVATIONS = {
@@ -50,7 +50,7 @@ ACTIVATIONS = {
 }
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """The loss, a parameter or a number that the optimizer keeps is not finite."""
 
 
@@ -89,7 +89,18 @@ class PlainModel:
 
     @np.errstate(over="ignore", invalid="ignore")
     def _train(
-        self, X, y, sample_weight, classes, validation, *, max_iter, max_updates, decay, keeps, is_chunk
+        self,
+        X,
+        y,
+        sample_weight,
+        classes,
+        validation,
+        *,
+        max_iter,
+        max_updates,
+        decay,
+        keeps,
+        is_chunk,
     ):
         p, state = self.parameters, self.going_on or {}
         rng = p["random_state"]
@@ -124,7 +135,7 @@ class PlainModel:
                     w += SOLVERS[p["solver"]](memory, w, g, self.rate, p)
                 kept = [value for memory in memories for value in memory.values()]
                 if not all(np.isfinite(value).all() for value in [loss, *self.weights, *kept]):
-                    raise Diverged
+                    raise DivergedError
                 self.batch_losses.append(loss)
                 sums += weights[batch].sum() * np.array([loss, accuracy, 1])
                 n_updates += 1

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from numpy.testing import assert_allclose, assert_array_equal
-from plain_model import SOLVERS, Diverged, PlainModel
+from plain_model import SOLVERS, DivergedError, PlainModel
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -89,9 +89,7 @@ class Estimators(RuleBasedStateMachine):
         instance=st.sampled_from([False, False, True]),
         looks=st.booleans(),
     )
-    def begin(
-        self, start, momentum, nesterov, n_features, labels, weigh_classes, instance, looks
-    ):
+    def begin(self, start, momentum, nesterov, n_features, labels, weigh_classes, instance, looks):
         parameters = {
             **start,
             **{"hidden_size": 3, "init": 0.5, "momentum": momentum, "nesterov": nesterov},
@@ -297,7 +295,7 @@ class Estimators(RuleBasedStateMachine):
         doomed.parameters["learning_rate"] = 1e10
         try:
             getattr(doomed, call)(**plain)
-        except Diverged:
+        except DivergedError:
             self.model.set_params(learning_rate=1e10)
             self.refuse(call, given, ValueError)
             self.model.set_params(learning_rate=learning_rate)
@@ -355,7 +353,9 @@ class Estimators(RuleBasedStateMachine):
 
     @invariant()
     def the_handler_of_interrupts_is_back(self):
-        assert signal.getsignal(signal.SIGINT) is getattr(self, "handler", signal.default_int_handler)
+        assert signal.getsignal(signal.SIGINT) is getattr(
+            self, "handler", signal.default_int_handler
+        )
 
     @invariant()
     def arrays_handed_out_stay_as_they_were(self):
