@@ -233,7 +233,8 @@ def run_case(seed, number, solvers, folder, tally, verbose=False):
     model = TwoLayerClassifier(**case.parameters)
     handler = signal.getsignal(signal.SIGINT)
     for step in range(int(case.rng.integers(1, 4))):
-        call = "partial_fit" if case.happens(0.45) else "fit"
+        only_fits = model.solver == "lbfgs" or model.early_stopping
+        call = "partial_fit" if case.happens(0.05 if only_fits else 0.5) else "fit"
         given, dense = case.arguments(call)
         arguments = {name: content(value) for name, value in given.items()}
         if verbose:
@@ -278,15 +279,17 @@ def report(tally, broken, seconds, n_calls):
         for choice in sorted(choices):
             counts = choices[choice]
             print(f"{what + ': ' + choice:>34}", *(f"{counts[name]:18}" for name in outcomes))
-    n_broken = sum(len(numbers) for numbers in broken.values())
+    n_broken = sum(len(cases) for cases in broken.values())
     print(f"\n{n_calls} calls in {seconds:.0f} s; {n_broken} cases broke")
-    for what, numbers in sorted(broken.items(), key=lambda item: -len(item[1])):
-        print(f"  {len(numbers):5} times, first in --only {numbers[0]}: {what}")
+    for cases in sorted(broken.values(), key=len, reverse=True):
+        number, what = cases[0]
+        print(f"  {len(cases):5} times, first in --only {number}: {what}")
 
 
 def main(fits, seed, solvers, only=None):
     tally, broken = defaultdict(lambda: defaultdict(Counter)), defaultdict(list)
     start, number = time.perf_counter(), 0
+    warnings.simplefilter("ignore")  # of casts that make the input
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
         if only is not None:
             broke = run_case(seed, only, solvers, folder, tally, verbose=True)
@@ -295,7 +298,7 @@ def main(fits, seed, solvers, only=None):
         while sum(sum(c.values()) for c in tally["call"].values()) < fits:
             broke = run_case(seed, number, solvers, folder, tally)
             if broke:  # alike but for the numbers in it
-                broken[re.sub(r"[-+]?\d[\d.e+-]*", "#", broke)[:150]].append(number)
+                broken[re.sub(r"[-+]?\d[\d.e+-]*", "#", broke)[:150]].append((number, broke))
             number += 1
     n_calls = sum(sum(counts.values()) for counts in tally["call"].values())
     report(tally, broken, time.perf_counter() - start, n_calls)

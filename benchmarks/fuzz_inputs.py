@@ -87,7 +87,7 @@ class Case:
     def happens(self, probability):
         return self.rng.random() < probability
 
-    def pick(self, what, options, other=0.06):
+    def pick(self, what, options, other=0.035):
         """Draw one of the options, and remember it; odd and bad ones each so often."""
         verdict = str(self.rng.choice(["good", "odd", "bad"], p=[1 - 2 * other, other, other]))
         choice = options[verdict][self.rng.integers(len(options[verdict]))]
@@ -297,6 +297,10 @@ class Case:
                 self.verdicts[what] = "odd"  # a chunk may hold one class only
         if self.kind in INDICATORS and self.chosen["labels"] in ("other kind", "one class"):
             self.verdicts["class_weight"] = "odd"  # no indicator this time
+        if self.chosen["labels"] == "other kind":
+            self.verdicts["kind of labels"] = "odd"
+        if self.verdicts["labels"] == "odd" and self.chosen.get("validation") in LABELS["odd"]:
+            self.verdicts["validation"] = "odd"  # its labels may be those of the training rows
         solver, early_stopping = self.parameters["solver"], self.parameters["early_stopping"]
         if (call == "partial_fit" and (solver == "lbfgs" or early_stopping)) or (
             call == "fit" and solver == "lbfgs" and self.parameters["dropout"]
