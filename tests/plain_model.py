@@ -1,0 +1,235 @@
+"""What the estimator should be: the same network in float64, written the obvious way.
+
+The reference that stateful tests compare with, step by step. Nothing here comes from the package:
+gradients are those of the textbook, every parameter moves at every update, and all rows are
+dense. What it shares with the estimator is the order in which random numbers are drawn:
+
+1. a new network draws W1 and then W2, ``standard_normal`` each;
+2. an epoch with dropout draws the seed of its generator, ``randint(2**31)``;
+3. an epoch draws its order of the rows that count, ``permutation(n)``, or with replacement each
+   of its batches, ``choice(n, batch_size)``.
+
+An int `random_state` starts these draws anew, but where there is something to go on from (after
+`partial_fit`, or a fit with `warm_start`) they go on. A call that fails may leave the model half
+changed: callers train a copy.
+"""
+
+from math import sqrt
+
+import numpy as np
+from scipy.special import expit, logsumexp
+
+
+def sgd(memory, w, g, rate, parameters):
+    """Return how far SGD moves one array of parameters."""
+    momentum = parameters["momentum"]
+    if momentum == 0:
+        return -rate * g
+    v = memory["velocity"] = momentum * memory.get("velocity", 0) - rate * g
+    return momentum * v - rate * g if parameters["nesterov"] else v
+
+
+def adam(memory, w, g, rate, parameters):
+    """Return how far Adam moves one array of parameters."""
+    beta_1, beta_2 = parameters["beta_1"], parameters["beta_2"]
+    t = memory["t"] = memory.get("t", 0) + 1
+    m = memory["mean"] = beta_1 * memory.get("mean", 0) + (1 - beta_1) * g
+    v = memory["square"] = beta_2 * memory.get("square", 0) + (1 - beta_2) * g**2
+    rate_t = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)
+    return -rate_t * m / (np.sqrt(v) + parameters["epsilon"])
+
+
+# How each solver moves the parameters. One that is here is tried by the stateful tests.
+SOLVERS = {"sgd": sgd, "adam": adam}
+
+ACTIVATIONS = {
+    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(float)),
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+    "logistic": (expit, lambda z: expit(z) * (1 - expit(z))),
+    "identity": (lambda z: z, np.ones_like),
+}
+
+
+class DivergedError(Exception):
+    """The loss, a parameter or a number that the optimizer keeps is not finite."""
+
+
+class PlainModel:
+    """The model and its history; `parameters` are those of the estimator, by its names."""
+
+    def __init__(self, **parameters):
+        self.parameters = parameters
+        self.fitted = False
+        self.going_on = None  # what a later call goes on from, or None
+
+    def fit(self, X, y, sample_weight=None, validation=None, max_updates=None):
+        p = self.parameters
+        if not (p["warm_start"] and self.fitted):
+            self.fitted, self.going_on = False, None
+        classes = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
+        limits = [n for n in (p["max_updates"], max_updates) if n is not None]
+        self._train(
+            *(X, y, sample_weight, classes, validation),
+            max_iter=p["max_iter"],
+            max_updates=min(limits, default=np.inf),
+            decay=p["learning_rate_decay"],
+            keeps=p["warm_start"],
+            is_chunk=False,
+        )
+
+    def partial_fit(self, X, y, classes, sample_weight=None):
+        self._train(
+            *(X, y, sample_weight, np.asarray(classes), None),
+            max_iter=1,
+            max_updates=np.inf,
+            decay=1.0,
+            keeps=True,
+            is_chunk=True,
+        )
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _train(
+        self,
+        X,
+        y,
+        sample_weight,
+        classes,
+        validation,
+        *,
+        max_iter,
+        max_updates,
+        decay,
+        keeps,
+        is_chunk,
+    ):
+        p, state = self.parameters, self.going_on or {}
+        rng = p["random_state"]
+        if isinstance(rng, int):
+            rng = state.get("rng") or np.random.RandomState(rng)
+        if not self.fitted:
+            self._start(X.shape[1], y, classes, rng)
+        Y, counted = self._targets(y), np.ones(len(y)) if sample_weight is None else sample_weight
+        weights = counted * self._class_weights(y, counted, state if is_chunk else {})
+        rows = np.flatnonzero(weights)
+        batch_size = p["batch_size"] if p["replacement"] else min(p["batch_size"], len(rows))
+
+        self.rate = self.initial_rate = p["learning_rate"]
+        memories = [{} for _ in self.weights]
+        if state.get("solver") == p["solver"]:
+            memories = state["memories"]
+            if state["learning_rate"] == self.rate:
+                self.rate, self.initial_rate = state["rate"], state["initial_rate"]
+        best, n_updates = (-np.inf, None), 0
+        self.n_iter = 0
+        while self.n_iter < max_iter and n_updates < max_updates:
+            sums = np.zeros(3)
+            if p["dropout"]:
+                dropped = np.random.default_rng(rng.randint(2**31))
+            for batch in self._batches(rows, batch_size, rng):
+                keep = 1.0
+                if p["dropout"]:
+                    uniform = dropped.random((len(batch), p["hidden_size"]))
+                    keep = (uniform >= p["dropout"]) / (1 - p["dropout"])
+                loss, accuracy, gradients = self._loss(X[batch], Y[batch], weights[batch], keep)
+                for w, g, memory in zip(self.weights, gradients, memories, strict=True):
+                    w += SOLVERS[p["solver"]](memory, w, g, self.rate, p)
+                kept = [value for memory in memories for value in memory.values()]
+                if not all(np.isfinite(value).all() for value in [loss, *self.weights, *kept]):
+                    raise DivergedError
+                self.batch_losses.append(loss)
+                sums += weights[batch].sum() * np.array([loss, accuracy, 1])
+                n_updates += 1
+                if n_updates == max_updates:
+                    break
+            self.n_iter += 1
+            self.losses.append(sums[0] / sums[2])
+            self.train_scores.append(sums[1] / sums[2])
+            self.rate *= decay
+            if validation is not None:
+                X_val, y_val = validation
+                loss, score, _ = self._loss(X_val, self._targets(y_val), np.ones(len(X_val)))
+                self.validation_losses.append(loss)
+                self.validation_scores.append(score)
+                if score > best[0]:
+                    best = score, [w.copy() for w in self.weights]
+        if validation is not None:
+            self.weights = best[1]
+        self.best_loss = None if validation is not None else min(self.losses)
+        self.fitted, self.going_on = True, None
+        if keeps:
+            self.going_on = {
+                **{"solver": p["solver"], "memories": memories, "counts": self.counts},
+                **{"learning_rate": p["learning_rate"], "initial_rate": self.initial_rate},
+                **{"rate": self.rate, "rng": rng},
+            }
+
+    def _start(self, n_features, y, classes, rng):
+        """Draw the weights and forget what was."""
+        hidden = self.parameters["hidden_size"]
+        self.classes = classes
+        self.softmax = y.ndim == 1 and len(classes) > 2
+        n_outputs = 1 if y.ndim == 1 and len(classes) == 2 else len(classes)
+        W1 = self.parameters["init"] * rng.standard_normal((n_features, hidden))
+        W2 = self.parameters["init"] * rng.standard_normal((hidden, n_outputs))
+        self.weights = [W1, W2, np.zeros(hidden), np.zeros(n_outputs)]
+        self.batch_losses, self.losses, self.train_scores = [], [], []
+        self.validation_losses, self.validation_scores = [], []
+
+    def _targets(self, y):
+        """Return a column of 0 and 1 for each output."""
+        if y.ndim == 2:
+            return y.astype(float)
+        Y = (y[:, np.newaxis] == self.classes).astype(float)
+        return Y if self.softmax else Y[:, 1:]
+
+    def _class_weights(self, y, counted, state):
+        """Return what each row weighs by its class; count the classes, since `state` if any."""
+        self.counts = None
+        if y.ndim == 2:
+            return np.ones(len(y))
+        is_class = y[:, np.newaxis] == self.classes
+        self.counts = counted @ is_class + state.get("counts", 0)
+        class_weight = self.parameters["class_weight"]
+        if class_weight is None:
+            return np.ones(len(y))
+        if class_weight == "balanced":
+            with np.errstate(divide="ignore"):
+                of_class = self.counts.sum() / (np.count_nonzero(self.counts) * self.counts)
+        else:
+            of_class = np.array([class_weight[label] for label in self.classes])
+        return of_class[is_class.argmax(axis=1)]
+
+    def _batches(self, rows, batch_size, rng):
+        if self.parameters["replacement"]:
+            for _ in range(max(len(rows) // batch_size, 1)):
+                yield rows[rng.choice(len(rows), batch_size)]
+        else:
+            order = rows[rng.permutation(len(rows))]
+            yield from (order[i : i + batch_size] for i in range(0, len(rows), batch_size))
+
+    def _loss(self, X, Y, weights, keep=1.0):
+        """Return the loss with its penalty, the accuracy, and the gradients of the weights."""
+        (W1, W2, b1, b2), alpha = self.weights, self.parameters["alpha"]
+        activate, derivative = ACTIVATIONS[self.parameters["activation"]]
+        z1 = X @ W1 + b1
+        a1 = activate(z1) * keep
+        scores = a1 @ W2 + b2
+        if self.softmax:
+            log_p = scores - logsumexp(scores, axis=1, keepdims=True)
+            losses, p = -np.sum(Y * log_p, axis=1), np.exp(log_p)
+            correct = np.sum(Y * scores, axis=1) == scores.max(axis=1)
+        else:
+            losses, p = np.sum(np.logaddexp(0, scores) - Y * scores, axis=1), expit(scores)
+            correct = np.all((scores > 0) == (Y > 0), axis=1)
+        share = weights / weights.sum()
+        ds = share[:, np.newaxis] * (p - Y)
+        dz1 = (ds @ W2.T) * keep * derivative(z1)
+        gradients = [X.T @ dz1 + alpha * W1, a1.T @ ds + alpha * W2, dz1.sum(0), ds.sum(0)]
+        loss = share @ losses + alpha / 2 * (np.sum(W1**2) + np.sum(W2**2))
+        return loss, weights @ correct / weights.sum(), gradients
+
+    def scores(self, X):
+        """Return the scores of the rows, a column for each output."""
+        W1, W2, b1, b2 = self.weights
+        activate, _ = ACTIVATIONS[self.parameters["activation"]]
+        return activate(X @ W1 + b1) @ W2 + b2
