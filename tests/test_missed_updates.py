@@ -1,39 +1,72 @@
 """Missed updates of rows: applied together they equal the single updates."""
 
-import numpy as np
-from numpy.testing import assert_allclose
+from unittest.mock import patch
 
-from sk_twolayer.missed_updates import (
-    MissedUpdates,
-    apply_maps,
-    inner_products,
-    move_products,
-)
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sk_twolayer import missed_updates
+from sk_twolayer.missed_updates import MissedUpdates, inner_products, move_products
 from sk_twolayer.optimizers import SGD
 
+MOMENTA = [(0, False), (0.9, False), (0.9, True)]
 
-def test_the_maps_are_single_updates_repeated():
+
+@pytest.mark.parametrize(("momentum", "nesterov"), MOMENTA)
+def test_the_maps_are_single_updates_repeated(momentum, nesterov):
     rng = np.random.default_rng(0)
     W, velocity = rng.standard_normal((2, 6, 3))
     rates = [0.1] * 3 + [0.05] * 4
-    for momentum, nesterov in [(0, False), (0.9, False), (0.9, True)]:
-        w, v = W.copy(), velocity.copy()
-        sgd = SGD(w.ravel(), 0.1, momentum, nesterov)
-        sgd.velocity = v.ravel()
-        missed = MissedUpdates(6, 0.3, sgd)
-        for i, rate in enumerate(rates):
-            if rate != sgd.learning_rate:
-                sgd.learning_rate = rate
-                missed.change_rate()
-            if i == 2:
-                at_two, v_at_two = w.copy(), v.copy()
-            sgd.update((0.3 * w).ravel())
-            missed.advance(np.array([5] if i == 1 else [], dtype=int))
-        late = np.vstack([W[:5], at_two[5:]]), np.vstack([velocity[:5], v_at_two[5:]])
-        apply_maps(missed.maps(np.arange(6)), *late)
-        assert_allclose(late[0], w, rtol=1e-12)
-        if momentum:
-            assert_allclose(late[1], v, rtol=1e-12)
+    w, v = W.copy(), velocity.copy()
+    sgd = SGD(w.ravel(), [v.ravel()], momentum=momentum, nesterov=nesterov)
+    missed = MissedUpdates(6)
+    for i, rate in enumerate(rates):
+        if i == 2:
+            at_two, v_at_two = w.copy(), v.copy()
+        sgd.update((0.3 * w).ravel(), rate)
+        idle_map, _ = sgd.idle_map(rate, 0.3)
+        missed.advance(np.array([5] if i == 1 else [], dtype=int), idle_map, sgd)
+    late = np.vstack([W[:5], at_two[5:]]), np.vstack([velocity[:5], v_at_two[5:]])
+    sgd.apply_idle_maps(missed.maps(np.arange(6), sgd), *late)
+    assert_allclose(late[0], w, rtol=1e-12)
+    assert_allclose(late[1], v, rtol=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    kind=st.sampled_from(MOMENTA),
+    alpha=st.sampled_from([0.0, 0.1, 1.0]),
+    recent=st.sampled_from([1, 2, 5, 30]),
+    n_updates=st.integers(1, 40),
+    seed=st.integers(0, 1000),
+)
+def test_rows_catch_up_whenever_they_are_read_and_whatever_the_rates(
+    kind, alpha, recent, n_updates, seed
+):
+    """Rows are read at random updates, and the tables are joined in the middle of it."""
+    rng = np.random.default_rng(seed)
+    W, velocity = rng.standard_normal((2, 5, 3))
+    w, v = W.copy(), velocity.copy()  # moved at every update
+    sgd = SGD(w.ravel(), [v.ravel()], momentum=kind[0], nesterov=kind[1])
+    missed = MissedUpdates(5)
+    with patch.object(missed_updates, "RECENT", recent):
+        for rate in rng.uniform(0.01, 0.3, n_updates):
+            rows = np.flatnonzero(rng.random(5) < 0.1)
+            if missed.n_updates:
+                late = W[rows], velocity[rows]
+                sgd.apply_idle_maps(missed.maps(rows, sgd), *late)
+                assert_allclose(late[0], w[rows], rtol=1e-9, atol=1e-12)
+                assert_allclose(late[1], v[rows], rtol=1e-9, atol=1e-12)
+            sgd.update((alpha * w).ravel(), rate)
+            W[rows], velocity[rows] = w[rows], v[rows]
+            missed.advance(rows, sgd.idle_map(rate, alpha)[0], sgd)
+    assert missed.n_updates == n_updates
+    sgd.apply_idle_maps(missed.maps(np.arange(5), sgd), W, velocity)
+    assert_allclose(W, w, rtol=1e-9, atol=1e-12)
+    assert_allclose(velocity, v, rtol=1e-9, atol=1e-12)
 
 
 def test_the_maps_are_those_of_the_derivation():
@@ -41,18 +74,38 @@ def test_the_maps_are_those_of_the_derivation():
     heavy_ball = [[1 - r * alpha, m], [-r * alpha, m]]
     nesterovs = [[1 - r * alpha * (1 + m), m**2], [-r * alpha, m]]
     for nesterov, expected in [(False, heavy_ball), (True, nesterovs)]:
-        missed = MissedUpdates(1, alpha, SGD(np.zeros(0), r, m, nesterov))
-        assert_allclose(missed.map, expected, rtol=1e-12)
+        idle_map, _ = SGD(np.zeros(0), momentum=m, nesterov=nesterov).idle_map(r, alpha)
+        assert_allclose(idle_map, expected, rtol=1e-12)
 
 
-def test_the_products_move_with_the_rows():
+@pytest.mark.parametrize(("momentum", "nesterov"), MOMENTA)
+def test_the_products_move_with_the_rows(momentum, nesterov):
     rng = np.random.default_rng(0)
     w, v, g = rng.standard_normal((3, 6, 3))
     g[2:] = 0  # these rows do not occur in the batch
-    for momentum, nesterov in [(0, False), (0.9, False), (0.9, True)]:
-        sgd = SGD(np.zeros(0), 0.1, momentum, nesterov)
-        missed = MissedUpdates(6, 0.3, sgd)
-        dots = np.array([np.vdot(w, g), np.vdot(v, g), np.vdot(g, g)])
-        products = move_products(inner_products(w, v), missed.map, missed.push, dots)
-        sgd.move(w, v, 0.3 * w + g)
-        assert_allclose(products, [np.vdot(w, w), np.vdot(w, v), np.vdot(v, v)], rtol=1e-12)
+    sgd = SGD(np.zeros(0), momentum=momentum, nesterov=nesterov)
+    dots = np.array([np.vdot(w, g), np.vdot(v, g), np.vdot(g, g)])
+    products = move_products(inner_products(w, v), *sgd.idle_map(0.1, 0.3), dots)
+    sgd.move(0.1, w, v, 0.3 * w + g)
+    assert_allclose(products, [np.vdot(w, w), np.vdot(w, v), np.vdot(v, v)], rtol=1e-12)
+
+
+def test_a_copy_goes_its_own_way():
+    """Tables may be shared, but what one counts the other does not."""
+    sgd = SGD(np.zeros(0), momentum=0.5)
+    missed, (idle_map, _) = MissedUpdates(4), sgd.idle_map(0.1, 1.0)
+    for row in (1, 3, 1):
+        missed.advance(np.array([row]), idle_map, sgd)
+    rows = np.arange(4)
+    before, whole, part = missed.maps(rows, sgd).copy(), missed.copy(), missed.copy(rows[1:3])
+    assert_array_equal(part.seen, [3, 0])
+    assert_array_equal(part.maps(np.arange(2), sgd), before[..., 1:3])
+    with patch.object(missed_updates, "RECENT", 1):
+        for copy in (whole, part):
+            copy.advance(np.array([0]), idle_map, sgd)
+    assert (missed.n_updates, whole.n_updates, part.n_updates) == (3, 4, 4)
+    assert_array_equal(missed.seen, [0, 3, 0, 2])
+    assert_array_equal(missed.maps(rows, sgd), before)
+    expected = np.linalg.matrix_power(idle_map, 4)
+    assert_allclose(whole.maps(np.array([2]), sgd)[..., 0], expected, rtol=1e-12)
+    assert_allclose(part.maps(np.array([1]), sgd)[..., 0], expected, rtol=1e-12)
