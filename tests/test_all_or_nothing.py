@@ -430,38 +430,64 @@ def scarce_memory(fail_at=None):
         yield calls
 
 
-def exhaust(model, call, X, y):
-    """Make call after call run out of memory, each at another moment, and none succeed."""
-    counting = pickle.loads(pickle.dumps(model))
-    with scarce_memory() as calls:
-        getattr(counting, call.__name__)(X, y)
-    assert calls["made"] > 30
-    for moment in choose(calls["made"], 25, n_last=5):
+def fail_at(moment):
+    """Return a way to fail: memory runs out at a moment of the call."""
+
+    def fail(model, call, X, y):
         with scarce_memory(moment), pytest.raises(MemoryError, match="no memory left"):
             call(X, y)
 
+    return fail
 
+
+def moments_of(train):
+    """Return moments of the call that train, given a way to fail, makes fail."""
+
+    class Counted(Exception):  # noqa: N818 -- it is the end of the counting, not an error
+        pass
+
+    def count(model, call, X, y):
+        with scarce_memory() as calls:
+            call(X, y)
+        raise Counted(calls["made"])
+
+    with pytest.raises(Counted) as counted:
+        train(count)
+    (n_calls,) = counted.value.args
+    assert n_calls > 30
+    return choose(n_calls, 12, n_last=5)
+
+
+@pytest.mark.parametrize("look", [False, True], ids=["unseen", "looked at"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
-def test_a_stream_survives_that_memory_runs_out_at_any_moment(kind, solver):
-    for look in (False, True):
-        failed = stream(kind, solver, fail=exhaust, look=look)
-        assert_same_state(failed, stream(kind, solver, look=look))
+def test_a_stream_survives_that_memory_runs_out_at_any_moment(kind, solver, look):
+    never = state(stream(kind, solver, look=look))
+    for moment in moments_of(lambda fail: stream(kind, solver, fail=fail, look=look)):
+        assert_same_state(stream(kind, solver, fail=fail_at(moment), look=look), never)
 
 
 @pytest.mark.parametrize("settings", [{}, {"early_stopping": True, "dropout": 0.3}], ids=str)
+@pytest.mark.parametrize("warm_start", [False, True], ids=["anew", "warm start"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_fits_survive_that_memory_runs_out_at_any_moment(kind, solver, settings):
+def test_fits_survive_that_memory_runs_out_at_any_moment(kind, solver, warm_start, settings):
     if solver == "lbfgs":
         settings = settings | {"dropout": 0}
-    rows = KINDS[kind](X)
-    for warm_start in (False, True):
-        model = new(solver=solver, warm_start=warm_start, **settings).fit(rows, y)
-        never = new(solver=solver, warm_start=warm_start, **settings).fit(rows, y)
-        exhaust(model, model.fit, rows, y)
-        assert_same_state(model, never)
-        assert_same_state(model.fit(rows, y), never.fit(rows, y))
+    rows, labels = KINDS[kind](X[:64]), y[:64]
+
+    def train(fail):
+        model = new(solver=solver, warm_start=warm_start, **settings).fit(rows, labels)
+        fail(model, model.fit, rows, labels)
+        return model
+
+    never = new(solver=solver, warm_start=warm_start, **settings).fit(rows, labels)
+    once = state(never)
+    twice = state(never.fit(rows, labels))
+    for moment in moments_of(train):
+        model = train(fail_at(moment))
+        assert_same_state(model, once)
+        assert_same_state(model.fit(rows, labels), twice)
 
 
 # Callbacks that raise.
