@@ -110,6 +110,7 @@ class Moments:
 
     def __init__(self, actions=None):
         self.actions = actions or {}
+        self.last = max(self.actions, default=None)
         self.handlers = []
 
     def __enter__(self):
@@ -127,6 +128,8 @@ class Moments:
         if event == "line":
             self.handlers.append(signal.getsignal(signal.SIGINT))
             action = self.actions.get(len(self.handlers))
+            if len(self.handlers) == self.last:
+                sys.settrace(None)
             if action is not None:
                 action()
         return self._trace_line
