@@ -77,7 +77,8 @@ def take_up_state(fitted, shape, solver, dtype, rows_may_wait, features=None):
     goes_on = earlier is not None and earlier.solver == solver
     if is_stream(fitted):
         with ROWS_IN_USE:
-            if earlier.missed.n_updates >= lazy.MOST_MISSED and not earlier.handed_out:
+            own = earlier.parameters.flags.writeable
+            if own and earlier.missed.n_updates >= lazy.MOST_MISSED:
                 catch_up_all(earlier)  # which bounds the maps
             state = earlier.copy(features)
     else:
@@ -171,7 +172,7 @@ def put_in_place(fitted, call):
         return
     with ROWS_IN_USE:
         stream = fitted["_training_state"]
-        if stream.handed_out:
+        if not stream.parameters.flags.writeable:  # the arrays are those of a copy, too
             stream = stream.copy()
         before = stream.copy(call.features)
         try:
