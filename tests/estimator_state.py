@@ -101,17 +101,20 @@ class Moments:
     ----------
     actions : dict of int to callable, default=None
         What to run before which line.
+    watch : callable, default=None
+        What to look at before every line; None for the handler of SIGINT.
 
     Attributes
     ----------
-    handlers : list
-        The handler of SIGINT before every line.
+    seen : list
+        What was there before every line.
     """
 
-    def __init__(self, actions=None):
+    def __init__(self, actions=None, watch=None):
         self.actions = actions or {}
+        self.watch = watch or (lambda: signal.getsignal(signal.SIGINT))
         self.last = max(self.actions, default=None)
-        self.handlers = []
+        self.seen = []
 
     def __enter__(self):
         self.earlier_trace = sys.gettrace()
@@ -126,9 +129,9 @@ class Moments:
 
     def _trace_line(self, frame, event, argument):
         if event == "line":
-            self.handlers.append(signal.getsignal(signal.SIGINT))
-            action = self.actions.get(len(self.handlers))
-            if len(self.handlers) == self.last:
+            self.seen.append(self.watch())
+            action = self.actions.get(len(self.seen))
+            if len(self.seen) == self.last:
                 sys.settrace(None)
             if action is not None:
                 action()

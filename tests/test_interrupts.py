@@ -54,7 +54,7 @@ def lines_of(call):
     """Return the handler of SIGINT before each line that a call runs."""
     with Moments() as moments:
         call()
-    return moments.handlers
+    return moments.seen
 
 
 def moments_handled(handlers):
@@ -409,7 +409,7 @@ def test_a_fit_in_another_thread_is_left_alone(solver):
 
     def fit():
         with Moments({n_lines // 2: wait}) as moments:
-            return fits.fit(fits.new()), set(moments.handlers)
+            return fits.fit(fits.new()), set(moments.seen)
 
     with ThreadPoolExecutor(1) as thread:
         fitted = thread.submit(fit)

@@ -4,7 +4,7 @@ import copy
 import pickle
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -12,7 +12,9 @@ from estimator_state import (
     KINDS,
     SOLVERS,
     STREAMING_SOLVERS,
+    Moments,
     assert_same_state,
+    choose,
     freeze,
     make_rows,
     new,
@@ -357,6 +359,73 @@ def test_predictions_during_a_stream_are_those_after_some_whole_call(
         for scores in seen_dense:
             assert min(np.abs(scores - other).max() for other in whole["dense"]) < 1e-12
         assert_same_state(model, expected)
+
+
+def in_between(call, other, moment):
+    """Start another call in a thread before a line of a call; return the results of both.
+
+    It gets a moment to end in. If it waits for the call to release something, it ends later.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        futures = []
+
+        def start():
+            futures.append(thread.submit(other))
+            wait(futures, timeout=0.05)
+
+        with Moments({moment: start}):
+            result = call()
+        return result, futures[0].result(PATIENCE) if futures else other()
+
+
+def publishing(seen):
+    """Return the first moments at which an estimator has other attributes than a line before."""
+    changed = [
+        i + 1
+        for i in range(1, len(seen))
+        if seen[i].keys() != seen[i - 1].keys()
+        or any(seen[i][name] is not value for name, value in seen[i - 1].items())
+    ]
+    return changed[:40]
+
+
+@pytest.mark.parametrize("rows", ["dense rows", "sparse rows"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_a_chunk_at_any_moment_of_a_prediction_and_the_other_way_round(solver, kind, rows):
+    given = X[:50].toarray() if rows == "dense rows" else X[:50]
+
+    def start():
+        model = train(new(solver=solver, alpha=0.02), kind, CHUNKS[:2])
+        return (
+            model,
+            lambda: model.decision_function(given),
+            lambda: train(model, kind, [CHUNKS[2]]),
+        )
+
+    _, predict, train_on = start()
+    before = predict()
+    train_on()
+    after = predict()
+    for first in ("prediction", "chunk"):
+        model, predict, train_on = start()
+        calls = (predict, train_on) if first == "prediction" else (train_on, predict)
+        with Moments(watch=lambda model=model: dict(vars(model))) as moments:
+            calls[0]()
+        chosen = set(choose(len(moments.seen), 20, n_last=5)) | set(publishing(moments.seen))
+        if first == "prediction":
+            chosen.update(range(1, min(len(moments.seen), 60)))
+        for moment in sorted(chosen):
+            _, predict, train_on = start()
+            if first == "prediction":
+                scores, _ = in_between(predict, train_on, moment)
+            else:
+                _, scores = in_between(train_on, predict, moment)
+            if rows == "sparse rows":
+                assert scores.tobytes() in (before.tobytes(), after.tobytes())
+            else:
+                assert min(np.abs(scores - other).max() for other in (before, after)) < 1e-12
+            assert_allclose(predict(), after, rtol=1e-12, atol=1e-12)
 
 
 # Going on with other validation rows.
