@@ -67,7 +67,6 @@ def moments_handled(handlers):
 SETTINGS = {
     "plain": {},
     "warm start": {"warm_start": True},
-    "validation rows": {"X_val": X_VAL, "y_val": Y_VAL},
     "warm start, validation rows": {"warm_start": True, "X_val": X_VAL, "y_val": Y_VAL},
     "early stopping": {"early_stopping": True, "validation_fraction": 0.3},
     "dropout": {"dropout": 0.3, "warm_start": True},
@@ -130,7 +129,7 @@ def test_a_fit_that_ctrl_c_ends_is_the_fit_of_so_many_updates(kind, solver, name
     assert moments_handled(handlers), "no handler notes Ctrl-C"
 
     lengths = set()
-    for moment in choose(len(handlers), 12, n_last=6):
+    for moment in choose(len(handlers), 9, n_last=5):
         model = fits.new()
         before = state(model)
         pressed = Ctrl(model, lambda model=model: fits.fit(model), moment)
