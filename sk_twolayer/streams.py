@@ -119,7 +119,7 @@ def read_weights(model, features=None):
     model : TwoLayerClassifier
         Fitted.
     features : ndarray of int, default=None
-        Those whose rows of W1 to read; None reads all, and keeps them in `coefs_`.
+        Those whose rows of W1 to read; None reads all.
 
     Returns
     -------
@@ -136,10 +136,8 @@ def read_weights(model, features=None):
         state = fitted["_training_state"]
         chosen = np.arange(state.shape[0]) if features is None else features
         optimizer, (_, W2, _, _) = OPTIMIZERS[state.solver], unpack(state.parameters, *state.shape)
-        coefs = [gather_up_to_date(state.rows, state.missed, optimizer, chosen), W2.copy()]
-        if features is None:
-            vars(model)["coefs_"] = coefs
-    return fitted, coefs
+        W1 = gather_up_to_date(state.rows, state.missed, optimizer, chosen)
+        return fitted, [W1, W2.copy()]
 
 
 class WeightsUpToDate:
@@ -148,7 +146,12 @@ class WeightsUpToDate:
     def __get__(self, model, owner):
         if model is None or not is_stream(vars(model)):
             raise AttributeError(f"{owner.__name__!r} object has no attribute 'coefs_'")
-        return read_weights(model)[1]
+        fitted, coefs = read_weights(model)
+        # From now on they are what the network is, as whoever has them may change them.
+        with ROWS_IN_USE:
+            if fitted["_training_state"] is vars(model)["_training_state"]:
+                vars(model)["coefs_"] = coefs
+        return coefs
 
 
 @contextmanager
