@@ -30,7 +30,8 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         fitted = dict(super().__getstate__())
         state = fitted.get("_training_state")
         if state is not None:
-            state.handed_out = True  # whoever gets these arrays does not want them to change
+            if state.parameters is not None:  # whoever gets them does not want them to change
+                state.parameters.flags.writeable = False
             fitted["_training_state"] = state.as_dict()
         elif "_training_state" in fitted:  # it will never be gone on with
             fitted["batch_loss_curve_"] = None

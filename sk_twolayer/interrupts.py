@@ -23,8 +23,9 @@ class Interrupts:
 
     Attributes
     ----------
-    n_noted : int
-        How often Ctrl-C came.
+    n_noted, n_answered : int
+        How often Ctrl-C came, and how often it had come when somebody last looked. What came
+        after the last look is passed on to the previous handler when the context closes.
 
     Examples
     --------
@@ -37,7 +38,7 @@ class Interrupts:
     """
 
     def __init__(self):
-        self.n_noted = 0
+        self.n_noted = self.n_answered = 0
         self._previous = None
 
     def __enter__(self):
@@ -49,15 +50,18 @@ class Interrupts:
                 signal.signal(signal.SIGINT, self._note)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, error, *_):
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
+            if error is None and self.n_noted > self.n_answered:
+                signal.raise_signal(signal.SIGINT)
 
     def _note(self, number, frame):
         self.n_noted += 1
 
     def asked_to_stop(self):
         """Return whether Ctrl-C came; raise KeyboardInterrupt if it came twice."""
+        self.n_answered = self.n_noted
         if self.n_noted > 1:
             raise KeyboardInterrupt
         return self.n_noted > 0

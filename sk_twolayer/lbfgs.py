@@ -115,7 +115,9 @@ def train_lbfgs(network, data, plan, progress, interrupts):
         if state.n_epochs == 0:
             raise KeyboardInterrupt from None
     network.parameters[:] = last_iterate
-    if state.n_epochs == 0:  # it started at a minimum
+    if state.n_epochs == 0:  # it started at a minimum, or where every step leads to infinity
+        if not np.isfinite(result.fun):
+            raise progress.divergence(f"The loss became {result.fun}", state.history.n_updates + 1)
         state.history.batch_losses.append(float(result.fun))
         progress.end_epoch(float(result.fun), float(accuracy))
     return interrupted or stopped or converged or state.n_epochs < max_iter

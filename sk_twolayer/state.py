@@ -85,9 +85,6 @@ class TrainingState:
         The best value so far of what has to improve.
     best_parameters : ndarray or None
         The parameters that have it, where there are validation rows.
-    handed_out : bool
-        Whether the arrays were given away, to a pickle or a copy of the estimator. Then they are
-        never written to again.
 
     Examples
     --------
@@ -116,7 +113,6 @@ class TrainingState:
     epochs_without_progress: int = 0
     best: float = -np.inf
     best_parameters: np.ndarray | None = None
-    handed_out: bool = False
 
     @classmethod
     def zeros(cls, shape, solver, n_moments, dtype, **others):
@@ -155,7 +151,6 @@ class TrainingState:
             moments=moments,
             missed=self.missed and self.missed.copy(features),
             history=self.history.copy(),
-            handed_out=False,
         )
 
     def unpack(self, vector):

@@ -77,7 +77,8 @@ def take_up_state(fitted, shape, solver, dtype, rows_may_wait, features=None):
     goes_on = earlier is not None and earlier.solver == solver
     if is_stream(fitted):
         with ROWS_IN_USE:
-            if earlier.missed.n_updates >= lazy.MOST_MISSED and not earlier.handed_out:
+            own = earlier.parameters.flags.writeable
+            if own and earlier.missed.n_updates >= lazy.MOST_MISSED:
                 catch_up_all(earlier)  # which bounds the maps
             state = earlier.copy(features)
     else:
@@ -118,7 +119,7 @@ def read_weights(model, features=None):
     model : TwoLayerClassifier
         Fitted.
     features : ndarray of int, default=None
-        Those whose rows of W1 to read; None reads all, and keeps them in `coefs_`.
+        Those whose rows of W1 to read; None reads all.
 
     Returns
     -------
@@ -135,10 +136,8 @@ def read_weights(model, features=None):
         state = fitted["_training_state"]
         chosen = np.arange(state.shape[0]) if features is None else features
         optimizer, (_, W2, _, _) = OPTIMIZERS[state.solver], unpack(state.parameters, *state.shape)
-        coefs = [gather_up_to_date(state.rows, state.missed, optimizer, chosen), W2.copy()]
-        if features is None:
-            vars(model)["coefs_"] = coefs
-    return fitted, coefs
+        W1 = gather_up_to_date(state.rows, state.missed, optimizer, chosen)
+        return fitted, [W1, W2.copy()]
 
 
 class WeightsUpToDate:
@@ -147,7 +146,12 @@ class WeightsUpToDate:
     def __get__(self, model, owner):
         if model is None or not is_stream(vars(model)):
             raise AttributeError(f"{owner.__name__!r} object has no attribute 'coefs_'")
-        return read_weights(model)[1]
+        fitted, coefs = read_weights(model)
+        # From now on they are what the network is, as whoever has them may change them.
+        with ROWS_IN_USE:
+            if fitted["_training_state"] is vars(model)["_training_state"]:
+                vars(model)["coefs_"] = coefs
+        return coefs
 
 
 @contextmanager
@@ -171,7 +175,7 @@ def put_in_place(fitted, call):
         return
     with ROWS_IN_USE:
         stream = fitted["_training_state"]
-        if stream.handed_out:
+        if not stream.parameters.flags.writeable:  # the arrays are those of a copy, too
             stream = stream.copy()
         before = stream.copy(call.features)
         try:

@@ -1,5 +1,9 @@
 """Full-batch training: the right gradient, in batches, to a minimum."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -79,3 +83,39 @@ def test_validation_rows_stop_it():
 def test_dropout_is_refused():
     with pytest.raises(ValueError, match=r"dropout=0\.5 makes the loss a random number"):
         TwoLayerClassifier(solver="lbfgs", dropout=0.5).fit([[0], [1]], [0, 1])
+
+
+FIT_OF_WIDE_ROWS = """
+import resource
+import numpy as np
+from scipy.sparse import csr_array
+from sk_twolayer import TwoLayerClassifier
+
+def fit(n_features):
+    rng = np.random.default_rng(0)
+    columns = rng.integers(n_features, size=20 * 1000)
+    parts = np.ones(len(columns)), columns, np.arange(0, len(columns) + 1, 20)
+    X, y = csr_array(parts, shape=(1000, n_features)), np.arange(1000) % 2
+    model = TwoLayerClassifier(1, activation="tanh", solver="lbfgs", max_iter=2, random_state=0)
+    return model.fit(X, y)
+
+fit(100)  # what is loaded by the first fit is no part of it
+with open("/proc/self/statm") as file:
+    taken = int(file.read().split()[0]) * resource.getpagesize()
+limit = taken + 64 * 8 * 2**22  # SciPy keeps some 30 vectors of the parameters
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+assert fit(2**22).n_iter_ == 2
+print("fitted")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is that of Linux")
+def test_memory_follows_the_non_zeros_and_the_parameters():
+    # A dense batch of these rows would take a thousand times the parameters.
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FIT_OF_WIDE_ROWS],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    )
+    assert (done.returncode, done.stdout) == (0, "fitted\n"), done.stderr

@@ -1,0 +1,552 @@
+"""A call that raises leaves the estimator as it was, and what it goes on to learn as well."""
+
+import pickle
+import sys
+import warnings
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+import pytest
+from estimator_state import (
+    KINDS,
+    SOLVERS,
+    STREAMING_SOLVERS,
+    assert_same_state,
+    choose,
+    make_rows,
+    new,
+    parameters,
+    state,
+)
+from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from sk_twolayer import TwoLayerClassifier
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # An overflow on the way to an error that says more is not worth a warning.
+    pytest.mark.filterwarnings("error::RuntimeWarning:sk_twolayer"),
+]
+
+X, y = make_rows()
+CLASSES = [0, 1, 2]
+
+
+@pytest.fixture(autouse=True)
+def one_blas_thread():
+    with threadpool_limits(1):  # how many threads share a sum decides how it is rounded
+        yield
+
+
+@contextmanager
+def other_settings(model, **params):
+    """Change parameters of a model for one call."""
+    before = {name: getattr(model, name) for name in params}
+    try:
+        yield model.set_params(**params)
+    finally:
+        model.set_params(**before)
+
+
+def with_entry(rows, value):
+    """Copy rows, with a value in the last of them."""
+    if isinstance(rows, np.ndarray):
+        rows = rows.copy()
+        rows[-1, 0] = value
+        return rows
+    rows = rows.tolil()
+    rows[-1, 0] = value
+    return csr_array(rows)
+
+
+# What makes a call fail. Each takes the model, the method to call, and rows and labels that
+# are good, of which a batch is the first eight.
+
+
+def learning_rate_that_diverges(model, call, X, y):
+    with other_settings(model, learning_rate=1e200):
+        call(X, y)
+
+
+def values_that_diverge(model, call, X, y):
+    # Wrong labels: where the scores are right, they are so by far, and the gradient is zero.
+    call(X * 1e300, (y + 1) % 3)
+
+
+def infinite_memory_of_the_only_update(model, call, X, y):
+    # The gradient of such values is finite, and so are the parameters after the update.
+    with other_settings(model, max_iter=1):
+        call(X[:8] * 1e300, (y[:8] + 1) % 3)
+
+
+def infinite_parameters_after_the_only_update(model, call, X, y):
+    with other_settings(model, learning_rate=1e308, alpha=1e5, max_iter=1):
+        call(X[:8], y[:8])
+
+
+def a_label_never_seen(model, call, X, y):
+    call(X, np.where(np.arange(len(y)) == len(y) - 1, 7, y))
+
+
+def too_few_columns(model, call, X, y):
+    call(X[:, 1:], y)
+
+
+def a_nan_in_the_last_row(model, call, X, y):
+    call(with_entry(X, np.nan), y)
+
+
+def a_negative_weight(model, call, X, y):
+    weights = np.ones(len(y))
+    weights[-1] = -1
+    call(X, y, sample_weight=weights)
+
+
+def too_few_labels(model, call, X, y):
+    call(X, y[:-1])
+
+
+def another_hidden_size(model, call, X, y):
+    with other_settings(model, hidden_size=7):
+        call(X, y)
+
+
+def a_parameter_out_of_range(model, call, X, y):
+    with other_settings(model, batch_size=0):
+        call(X, y)
+
+
+def failures_of(solver):
+    """Return what makes `partial_fit`, or a `fit` that goes on, fail."""
+    divergence = {
+        "sgd": [learning_rate_that_diverges, infinite_parameters_after_the_only_update],
+        "lbfgs": [],
+    }.get(solver, [learning_rate_that_diverges, infinite_memory_of_the_only_update])
+    return [
+        *divergence,
+        *([] if solver == "lbfgs" else [values_that_diverge]),
+        a_label_never_seen,
+        too_few_columns,
+        a_nan_in_the_last_row,
+        a_negative_weight,
+        too_few_labels,
+        another_hidden_size,
+        a_parameter_out_of_range,
+    ]
+
+
+STREAM_FAILURES = [(s, failure) for s in STREAMING_SOLVERS for failure in failures_of(s)]
+WARM_FAILURES = [(s, failure) for s in SOLVERS for failure in failures_of(s)]
+
+
+def names(value):
+    return getattr(value, "__name__", str(value))
+
+
+# partial_fit.
+
+
+def stream(kind, solver, *, fail=None, look=False, pickled="no", **options):
+    """Train on four chunks; fail before the third, and do what else is said around that."""
+    rows = KINDS[kind](X)
+    model = new(solver=solver, **options)
+    for i in range(4):
+        chunk = rows[40 * i : 40 * i + 40], y[40 * i : 40 * i + 40]
+        if i == 2:
+            if pickled == "before":
+                model = pickle.loads(pickle.dumps(model))
+            if look:
+                before, attributes = state(model), set(vars(model))
+                scores = model.decision_function(rows)
+            if fail is not None:
+                fail(model, model.partial_fit, *chunk)
+            if look:
+                assert set(vars(model)) == attributes
+                assert_same_state(model, before)
+                assert_array_equal(model.decision_function(rows), scores)
+            if pickled == "after":
+                model = pickle.loads(pickle.dumps(model))
+        model.partial_fit(*chunk, classes=CLASSES)
+    return model
+
+
+def with_generator(options):
+    """Replace the seed by a generator, which belongs to the caller."""
+    return options | {"random_state": np.random.RandomState(3)}
+
+
+@pytest.mark.parametrize("look", [False, True], ids=["unseen", "looked at"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("solver", "failure"), STREAM_FAILURES, ids=names)
+def test_a_stream_goes_on_as_if_a_chunk_that_failed_had_not_been(kind, solver, failure, look):
+    def fail(*arguments):
+        with pytest.raises(ValueError):  # noqa: PT011 -- the messages are tested elsewhere
+            failure(*arguments)
+
+    for pickled in ("no", "before", "after"):
+        failed = stream(kind, solver, fail=fail, look=look, pickled=pickled)
+        never = stream(kind, solver, look=look, pickled=pickled)
+        assert_same_state(failed, never)
+    failed = stream(kind, solver, fail=fail, look=look, **with_generator({}))
+    assert_same_state(failed, stream(kind, solver, look=look, **with_generator({})))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_several_failures_in_a_row_change_no_more_than_one(kind, solver):
+    def fail(*arguments):
+        for failure in failures_of(solver):
+            with pytest.raises(ValueError):  # noqa: PT011
+                failure(*arguments)
+
+    assert_same_state(stream(kind, solver, fail=fail), stream(kind, solver))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_a_failed_call_consumes_no_random_numbers(kind, solver):
+    generator = np.random.RandomState(3)
+    model = new(solver=solver, random_state=generator, dropout=0.2)
+    rows = KINDS[kind](X)
+    model.partial_fit(rows[:40], y[:40], classes=CLASSES)
+    for call in (model.partial_fit, model.fit):
+        before = generator.get_state(legacy=False)
+        with pytest.raises(ValueError, match="diverged"):
+            learning_rate_that_diverges(model, call, rows[40:80], y[40:80])
+        after = generator.get_state(legacy=False)
+        assert_array_equal(after["state"]["key"], before["state"]["key"])
+        assert after["state"]["pos"] == before["state"]["pos"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_weights_of_classes_do_not_count_the_rows_of_a_chunk_that_failed(kind, solver):
+    def fail(model, call, X, y):
+        with pytest.raises(ValueError, match="diverged"):
+            learning_rate_that_diverges(model, call, X[y == 1], y[y == 1])
+
+    options = {"class_weight": "balanced", "batch_size": 4}
+    assert_same_state(stream(kind, solver, fail=fail, **options), stream(kind, solver, **options))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", [s for s in STREAMING_SOLVERS if s != "sgd"])
+def test_a_mean_square_that_overflows_is_a_divergence(kind, solver):
+    rows = KINDS[kind](X)
+    model = new(solver=solver)
+    for call in (model.fit, partial(model.partial_fit, classes=CLASSES)):
+        with pytest.raises(ValueError, match="diverged"):
+            infinite_memory_of_the_only_update(model, call, rows, y)
+        assert not hasattr(model, "coefs_")
+
+
+# fit.
+
+
+@pytest.mark.parametrize("pickled", [False, True], ids=["kept", "pickled"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("solver", "failure"), WARM_FAILURES, ids=names)
+def test_a_warm_start_goes_on_as_if_a_fit_that_failed_had_not_been(kind, solver, failure, pickled):
+    rows = KINDS[kind](X)
+    failed = new(solver=solver, warm_start=True).fit(rows, y)
+    never = new(solver=solver, warm_start=True).fit(rows, y)
+    before, attributes = state(failed), set(vars(failed))
+    with pytest.raises(ValueError):  # noqa: PT011
+        failure(failed, failed.fit, rows, y)
+    assert_same_state(failed, before)
+    assert set(vars(failed)) == attributes
+    assert_array_equal(failed.predict_proba(rows), never.predict_proba(rows))
+    if pickled:
+        failed, never = (pickle.loads(pickle.dumps(model)) for model in (failed, never))
+    assert_same_state(failed.fit(rows, y), never.fit(rows, y))
+
+
+def names_of_others(model, rows, y):
+    import pandas as pd  # what the names of columns come from
+
+    others = pd.DataFrame(rows[:, :7], columns=[f"column {i}" for i in range(7)])
+    model.fit(others, np.zeros(len(y)))
+
+
+FRESH_FAILURES = {
+    "divergence": lambda model, rows, y: fit_on_large_values(model, rows[:, :7], y),
+    "one class": lambda model, rows, y: model.fit(rows[:, :7], np.zeros(len(y))),
+    "one class in columns with names": lambda model, rows, y: names_of_others(
+        model, np.zeros((len(y), 9)), y
+    ),
+    "labels of real numbers": lambda model, rows, y: model.fit(rows[:, :7], y + 0.5),
+    "a nan": lambda model, rows, y: model.fit(with_entry(rows[:, :7], np.nan), y),
+    "a negative weight": lambda model, rows, y: model.fit(rows[:, :7], y, -np.ones(len(y))),
+    "validation rows of other columns": lambda model, rows, y: model.fit(
+        rows[:, :7], y, X_val=rows, y_val=y
+    ),
+    "validation labels never seen": lambda model, rows, y: model.fit(
+        rows[:, :7], y, X_val=rows[:, :7], y_val=y + 1
+    ),
+    "X_val alone": lambda model, rows, y: model.fit(rows[:, :7], y, X_val=rows[:, :7]),
+    "nothing to hold out of": lambda model, rows, y: fit_three_rows(model, rows),
+    "a class_weight of no class": lambda model, rows, y: fit_weighted(model, rows[:, :7], y),
+}
+
+
+def fit_on_large_values(model, rows, y):
+    with other_settings(model, init=1e10):  # so that L-BFGS diverges where it starts, too
+        model.fit(rows * 1e305, y)
+
+
+def fit_three_rows(model, rows):
+    with other_settings(model, early_stopping=True):
+        model.fit(rows[:3, :7], [0, 1, 2])
+
+
+def fit_weighted(model, rows, y):
+    with other_settings(model, class_weight="no such way"):
+        model.fit(rows, y)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("failure", FRESH_FAILURES)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_an_estimator_that_is_not_fitted_stays_so_when_fit_fails(kind, failure, solver):
+    rows = KINDS[kind](X)
+    model = new(solver=solver)
+    attributes = set(vars(model))
+    with pytest.raises(ValueError):  # noqa: PT011
+        FRESH_FAILURES[failure](model, rows, y)
+    assert set(vars(model)) == attributes
+    with pytest.raises(NotFittedError):
+        check_is_fitted(model)
+    with pytest.raises(NotFittedError):
+        model.predict(rows)
+    assert not hasattr(model, "coefs_")
+    assert_same_state(model.fit(rows, y), new(solver=solver).fit(rows, y))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("failure", FRESH_FAILURES)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_fit_on_other_columns_that_fails_leaves_the_last_fit(kind, failure, solver):
+    rows = KINDS[kind](X)
+    model = new(solver=solver).fit(rows, y)
+    before, attributes, p = state(model), set(vars(model)), model.predict_proba(rows)
+    with pytest.raises(ValueError):  # noqa: PT011
+        FRESH_FAILURES[failure](model, rows, y)
+    assert set(vars(model)) == attributes
+    assert_same_state(model, before)
+    assert_array_equal(model.predict_proba(rows), p)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_a_fit_in_the_middle_of_a_stream_that_fails_leaves_the_stream(kind, solver):
+    def fail(model, call, X, y):
+        with pytest.raises(ValueError, match="diverged"):
+            learning_rate_that_diverges(model, model.fit, X, y)
+        with pytest.raises(ValueError):  # noqa: PT011
+            model.fit(X[:, :7], y, X_val=X, y_val=y)
+
+    assert_same_state(stream(kind, solver, fail=fail), stream(kind, solver))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_a_first_chunk_that_fails_leaves_an_estimator_that_is_not_fitted(kind, solver):
+    rows = KINDS[kind](X)
+    model = new(solver=solver)
+    attributes = set(vars(model))
+    for failure in failures_of(solver):
+        if failure in (too_few_columns, another_hidden_size):  # right, in a first chunk
+            continue
+
+        call = partial(model.partial_fit, classes=CLASSES)
+        with pytest.raises(ValueError):  # noqa: PT011
+            failure(model, call, rows[:40], y[:40])
+        with pytest.raises(ValueError, match="classes"):
+            model.partial_fit(rows[:40], y[:40])
+        assert set(vars(model)) == attributes
+        with pytest.raises(NotFittedError):
+            check_is_fitted(model)
+    model.partial_fit(rows[:40], y[:40], classes=CLASSES)
+    assert_same_state(model, new(solver=solver).partial_fit(rows[:40], y[:40], classes=CLASSES))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [1e100, 1e150, 1e154, 1e160, 1e200, 1e250, 1e300])
+def test_lbfgs_ends_with_finite_numbers_or_with_an_error(kind, scale):
+    rows = KINDS[kind](X[:40]) * scale
+    model = new(solver="lbfgs", max_iter=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # an overflow is an error, or harmless
+        try:
+            model.fit(rows, y[:40])
+        except ValueError as error:
+            assert "diverged" in str(error)  # noqa: PT017
+            assert not hasattr(model, "coefs_")
+            return
+    assert np.isfinite(parameters(model)).all()
+    assert np.isfinite([model.loss_, *model.loss_curve_, *model.batch_loss_curve_]).all()
+
+
+# No memory left.
+
+
+class Scarce:
+    """A function of NumPy that fails when the package calls functions for the n-th time."""
+
+    def __init__(self, function, calls):
+        self.function, self.calls = function, calls
+
+    def __call__(self, *args, **kwargs):
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        if caller.startswith("sk_twolayer"):
+            self.calls["made"] += 1
+            if self.calls["made"] == self.calls["fail_at"]:
+                raise MemoryError("no memory left")
+        return self.function(*args, **kwargs)
+
+    def __getattr__(self, name):
+        return getattr(self.function, name)
+
+
+def functions_of_numpy():
+    """Return the names of its public functions; a class must stay one."""
+    return [
+        name for name in np.__all__ if callable(f := getattr(np, name)) and not isinstance(f, type)
+    ]
+
+
+@contextmanager
+def scarce_memory(fail_at=None):
+    """Make the n-th call of NumPy by the package fail, as it does when memory runs out."""
+    calls = {"made": 0, "fail_at": fail_at}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in functions_of_numpy():
+            patch.setattr(np, name, Scarce(getattr(np, name), calls))
+        yield calls
+
+
+def fail_at(moment):
+    """Return a way to fail: memory runs out at a moment of the call."""
+
+    def fail(model, call, X, y):
+        with scarce_memory(moment), pytest.raises(MemoryError, match="no memory left"):
+            call(X, y)
+
+    return fail
+
+
+def moments_of(train):
+    """Return moments of the call that train, given a way to fail, makes fail."""
+
+    class Counted(Exception):  # noqa: N818 -- it is the end of the counting, not an error
+        pass
+
+    def count(model, call, X, y):
+        with scarce_memory() as calls:
+            call(X, y)
+        raise Counted(calls["made"])
+
+    with pytest.raises(Counted) as counted:
+        train(count)
+    (n_calls,) = counted.value.args
+    assert n_calls > 30
+    return choose(n_calls, 12, n_last=5)
+
+
+@pytest.mark.parametrize("look", [False, True], ids=["unseen", "looked at"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_a_stream_survives_that_memory_runs_out_at_any_moment(kind, solver, look):
+    never = state(stream(kind, solver, look=look))
+    for moment in moments_of(lambda fail: stream(kind, solver, fail=fail, look=look)):
+        assert_same_state(stream(kind, solver, fail=fail_at(moment), look=look), never)
+
+
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True, "dropout": 0.3}], ids=str)
+@pytest.mark.parametrize("warm_start", [False, True], ids=["anew", "warm start"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_fits_survive_that_memory_runs_out_at_any_moment(kind, solver, warm_start, settings):
+    if solver == "lbfgs":
+        settings = settings | {"dropout": 0}
+    rows, labels = KINDS[kind](X[:64]), y[:64]
+
+    def train(fail):
+        model = new(solver=solver, warm_start=warm_start, **settings).fit(rows, labels)
+        fail(model, model.fit, rows, labels)
+        return model
+
+    never = new(solver=solver, warm_start=warm_start, **settings).fit(rows, labels)
+    once = state(never)
+    twice = state(never.fit(rows, labels))
+    for moment in moments_of(train):
+        model = train(fail_at(moment))
+        assert_same_state(model, once)
+        assert_same_state(model.fit(rows, labels), twice)
+
+
+# Callbacks that raise.
+
+needs_callbacks = pytest.mark.skipif(
+    not hasattr(TwoLayerClassifier, "set_callbacks"), reason="scikit-learn before 1.9 has none"
+)
+
+
+class Raising:
+    """A callback that raises an error in one hook of one task, while it is armed."""
+
+    def __init__(self, hook, task, error):
+        self.when, self.error, self.armed = (hook, task), error, True
+
+    def _look(self, hook, context):
+        task = context.task_name if context.task_name == "fit" else context.task_id
+        if self.armed and (hook, task) == self.when:
+            raise self.error
+
+    def setup(self, estimator, context):
+        if self.armed and self.when[0] == "setup":
+            raise self.error
+
+    def on_fit_task_begin(self, estimator, context):
+        self._look("begin", context)
+
+    def on_fit_task_end(self, estimator, context):
+        self._look("end", context)
+
+    def teardown(self, estimator, context):
+        pass
+
+
+@needs_callbacks
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
+    ("hook", "task"),
+    [("setup", None), ("begin", "fit"), ("begin", 0), ("begin", 2), ("end", 1), ("end", "fit")],
+    ids=str,
+)
+def test_a_callback_that_raises_changes_nothing(kind, solver, hook, task):
+    rows = KINDS[kind](X)
+    for error in (RuntimeError("broken"), MemoryError("no memory left")):
+        callback = Raising(hook, task, error)
+        model = new(solver=solver, warm_start=True).set_callbacks(callback)
+        attributes = set(vars(model))
+        with pytest.raises(type(error), match=str(error)):
+            model.fit(rows, y)
+        assert set(vars(model)) == attributes
+
+        never = new(solver=solver, warm_start=True).fit(rows, y)
+        callback.armed = False
+        model.fit(rows, y)
+        assert_same_state(model, never)
+        callback.armed = True
+        with pytest.raises(type(error), match=str(error)):
+            model.fit(rows, y)
+        assert_same_state(model, never)
+        callback.armed = False
+        assert_same_state(model.fit(rows, y), never.fit(rows, y))

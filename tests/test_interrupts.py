@@ -1,0 +1,538 @@
+"""Ctrl-C at any moment: a fit is one of fewer updates, or nothing has happened."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import joblib
+import numpy as np
+import pytest
+from estimator_state import (
+    KINDS,
+    SOLVERS,
+    STREAMING_SOLVERS,
+    Ctrl,
+    Moments,
+    assert_same_state,
+    choose,
+    make_rows,
+    new,
+    press_ctrl_c,
+    state,
+)
+from threadpoolctl import threadpool_limits
+
+from sk_twolayer import TwoLayerClassifier
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = make_rows(48)
+X_VAL, Y_VAL = make_rows(30, seed=1)
+CLASSES = [0, 1, 2]
+PATIENCE = 120  # seconds, after which something hangs
+
+
+@pytest.fixture(autouse=True)
+def one_blas_thread():
+    with threadpool_limits(1):  # how many threads share a sum decides how it is rounded
+        yield
+
+
+@pytest.fixture(autouse=True)
+def python_handles_sigint():
+    """Have the handler that raises KeyboardInterrupt, whatever runs the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def lines_of(call):
+    """Return the handler of SIGINT before each line that a call runs."""
+    with Moments() as moments:
+        call()
+    return moments.seen
+
+
+def moments_handled(handlers):
+    """Return the moments, from the first to the last, at which the handler is another one."""
+    return [i for i, handler in enumerate(handlers, 1) if handler is not handlers[0]]
+
+
+# One Ctrl-C, anywhere in a fit.
+
+SETTINGS = {
+    "plain": {},
+    "warm start": {"warm_start": True},
+    "warm start, validation rows": {"warm_start": True, "X_val": X_VAL, "y_val": Y_VAL},
+    "early stopping": {"early_stopping": True, "validation_fraction": 0.3},
+    "dropout": {"dropout": 0.3, "warm_start": True},
+    "drawn batches": {"replacement": True, "warm_start": True},
+    "float32": {"dtype": np.float32},
+}
+FITS = [(solver, name) for solver in SOLVERS for name in SETTINGS]
+FITS = [fit for fit in FITS if fit[0] != "lbfgs" or fit[1] not in ("dropout", "drawn batches")]
+
+
+class Fits:
+    """Fits of one kind, each by a new estimator that has been fitted before if it is to go on."""
+
+    def __init__(self, kind, solver, settings):
+        settings = dict(settings)
+        rows = X.astype(settings.pop("dtype", X.dtype))
+        self.validation = {n: settings.pop(n) for n in ("X_val", "y_val") if n in settings}
+        if self.validation:
+            self.validation["X_val"] = KINDS[kind](self.validation["X_val"])
+        self.rows, self.settings = KINDS[kind](rows), settings | {"solver": solver}
+        self.limit = "max_iter" if solver == "lbfgs" else "max_updates"
+        self.earlier = self.new().n_updates_ if self.goes_on else 0
+        self.known = {}
+        self.of_updates()  # what is done once in a process has been done by now
+
+    @property
+    def goes_on(self):
+        return self.settings.get("warm_start", False)
+
+    def new(self):
+        model = new(**self.settings)
+        return self.fit(model) if self.goes_on else model
+
+    def fit(self, model):
+        return model.fit(self.rows, y, **self.validation)
+
+    def handlers(self):
+        """Return the handler of SIGINT before each line of a fit."""
+        model = self.new()
+        return lines_of(lambda: self.fit(model))
+
+    def of_updates(self, n_updates=None):
+        """Return the state after so many updates (None for all), and after another fit."""
+        if n_updates not in self.known:
+            model = self.new()
+            limits = {} if n_updates is None else {self.limit: n_updates}
+            before = {name: getattr(model, name) for name in limits}
+            self.fit(model.set_params(**limits))
+            after = state(model.set_params(**before))
+            self.known[n_updates] = after, state(self.fit(model)) if self.goes_on else None
+        return self.known[n_updates]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("solver", "name"), FITS)
+def test_a_fit_that_ctrl_c_ends_is_the_fit_of_so_many_updates(kind, solver, name):
+    fits = Fits(kind, solver, SETTINGS[name])
+    whole, _ = fits.of_updates()
+    handlers = fits.handlers()
+    assert moments_handled(handlers), "no handler notes Ctrl-C"
+
+    lengths = set()
+    for moment in choose(len(handlers), 9, n_last=5):
+        model = fits.new()
+        before = state(model)
+        pressed = Ctrl(model, lambda model=model: fits.fit(model), moment)
+        if pressed.ended == "raised":
+            if pressed.published and state(model) == whole:  # on the way out, when all was done
+                continue
+            assert_same_state(model, before)
+            lengths.add(0)
+        else:
+            length = model.n_updates_ - fits.earlier
+            assert length >= 1
+            assert pressed.warned or state(model) == whole
+            after, after_another_fit = fits.of_updates(length)
+            assert_same_state(model, after)
+            if fits.goes_on:
+                assert_same_state(fits.fit(model), after_another_fit)
+            lengths.add(length)
+    assert 0 in lengths
+    assert len(lengths) > 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_fit_interrupted_before_its_first_update_has_not_been(kind, solver):
+    fits = Fits(kind, solver, {"warm_start": True})
+    for model in (new(solver=solver), fits.new()):
+        before, attributes = state(model), set(vars(model))
+        pressed = Ctrl(model, lambda model=model: fits.fit(model), 1)
+        assert (pressed.ended, pressed.handled) == ("raised", False)
+        assert_same_state(model, before)
+        assert set(vars(model)) == attributes
+        first = moments_handled(fits.handlers())[0]
+        model = fits.new()
+        before = state(model)
+        pressed = Ctrl(model, lambda model=model: fits.fit(model), first)
+        assert (pressed.ended, pressed.handled) == ("raised", True)
+        assert_same_state(model, before)
+
+
+# Twice.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_second_ctrl_c_raises_and_nothing_has_happened(kind, solver):
+    fits = Fits(kind, solver, {"warm_start": True, "X_val": X_VAL, "y_val": Y_VAL})
+    handled = moments_handled(fits.handlers())
+    raised = 0
+    for moment in handled[:: len(handled) // 12]:
+        model = fits.new()
+        before = state(model)
+        pressed = Ctrl(model, lambda model=model: fits.fit(model), moment, times=2)
+        if pressed.ended == "raised":
+            raised += 1
+            assert_same_state(model, before)
+            assert_same_state(fits.fit(model), fits.of_updates()[0])
+        else:  # past the last safe point
+            assert_same_state(model, fits.of_updates()[0])
+    assert raised >= 10
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_second_ctrl_c_at_any_later_moment_leaves_nothing_half_done(kind, solver):
+    fits = Fits(kind, solver, {"early_stopping": True, "validation_fraction": 0.3})
+    handled = moments_handled(fits.handlers())
+    middle = handled[len(handled) // 2]
+    for later in choose(len(handled) // 2, 12, n_last=0):
+        model = fits.new()
+        before = state(model)
+        actions = dict.fromkeys([middle, middle + later], press_ctrl_c)
+        try:
+            with pytest.warns(UserWarning, match="interrupted"), Moments(actions):
+                fits.fit(model)
+        except KeyboardInterrupt:
+            if hasattr(model, "coefs_"):  # it came when all was done, on the way out
+                assert_same_state(model, fits.of_updates(model.n_updates_)[0])
+            else:
+                assert_same_state(model, before)
+        else:
+            assert_same_state(model, fits.of_updates(model.n_updates_)[0])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+needs_callbacks = pytest.mark.skipif(
+    not hasattr(TwoLayerClassifier, "set_callbacks"), reason="scikit-learn before 1.9 has none"
+)
+
+
+class Pressing:
+    """A callback that presses Ctrl-C at the end of tasks: of epochs, by number, or of the fit."""
+
+    def __init__(self, *tasks):
+        self.tasks, self.ended = tasks, []
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        task = context.task_name if context.task_name == "fit" else context.task_id
+        self.ended.append(task)
+        for _ in range(self.tasks.count(task)):
+            press_ctrl_c()
+
+    def teardown(self, estimator, context):
+        pass
+
+
+@needs_callbacks
+@pytest.mark.filterwarnings("ignore:.*interrupted")
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("tasks", [(1, 1), (1, "fit"), ("fit", "fit")], ids=str)
+def test_a_second_ctrl_c_while_a_callback_is_called_raises(solver, tasks):
+    rows = KINDS["dense"](X)
+    model = new(solver=solver, max_iter=6).set_callbacks(Pressing(*tasks))
+    attributes = set(vars(model))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(rows, y)
+    assert set(vars(model)) == attributes
+
+
+@needs_callbacks
+@pytest.mark.filterwarnings("ignore:.*interrupted")
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_callbacks_are_told_that_an_interrupted_fit_has_ended(solver):
+    rows = KINDS["dense"](X)
+    for task, epochs in [(1, 2), (4, 5), ("fit", 6)]:
+        callback = Pressing(task)
+        model = new(solver=solver, max_iter=6).set_callbacks(callback).fit(rows, y)
+        assert callback.ended == [*range(epochs), "fit"]
+        assert_same_state(model, new(solver=solver, max_iter=epochs).fit(rows, y), ["max_iter"])
+
+
+# partial_fit.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_partial_fit_raises_at_any_moment_and_changes_nothing(kind, solver):
+    rows = KINDS[kind](X)
+    chunks = [slice(0, 16), slice(16, 32), slice(32, 48), slice(0, 16)]
+
+    def train(model, first, last):
+        for chunk in chunks[first:last]:
+            model.partial_fit(rows[chunk], y[chunk], classes=CLASSES)
+        return model
+
+    def two_chunks():
+        return train(new(solver=solver), 0, 2)
+
+    before, whole = state(two_chunks()), state(train(two_chunks(), 2, 3))
+    after = state(train(two_chunks(), 2, 4))
+    seen = two_chunks()
+    state(seen)  # to read the weights may round them otherwise
+    after_reading = state(train(seen, 2, 4))
+    model = two_chunks()
+    handlers = lines_of(lambda: train(model, 2, 3))
+    assert moments_handled(handlers), "no handler notes Ctrl-C"
+
+    n_raised = 0
+    for look in (False, True):
+        for moment in choose(len(handlers), 20, n_last=10, seed=int(look)):
+            model = two_chunks()
+            pressed = Ctrl(model, lambda model=model: train(model, 2, 3), moment)
+            assert pressed.ended == "raised"  # or the caller's loop would go on
+            if pressed.published and state(model) == whole:  # on the way out, when all was done
+                continue
+            n_raised += 1
+            if look:
+                assert_same_state(model, before)
+            assert_same_state(train(model, 2, 4), after_reading if look else after)
+    assert n_raised > 30
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_a_first_chunk_that_ctrl_c_ends_leaves_an_estimator_that_is_not_fitted(kind, solver):
+    rows = KINDS[kind](X)
+
+    def train(model):
+        return model.partial_fit(rows, y, classes=CLASSES)
+
+    whole = state(train(new(solver=solver)))
+    model = new(solver=solver)
+    handlers = lines_of(lambda: train(model))
+    for moment in choose(len(handlers), 12, n_last=4):
+        model = new(solver=solver)
+        attributes = set(vars(model))
+        pressed = Ctrl(model, lambda model=model: train(model), moment)
+        assert pressed.ended == "raised"
+        if not (pressed.published and "n_updates_" in vars(model)):
+            assert set(vars(model)) == attributes
+            train(model)
+        assert_same_state(model, whole)
+
+
+# The handler that was there before.
+
+
+class Own:
+    """A handler of the user's own, which counts."""
+
+    n_calls = 0
+
+    def __call__(self, number, frame):
+        self.n_calls += 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("own", [Own(), signal.SIG_DFL], ids=["a function", "SIG_DFL"])
+def test_a_fit_replaces_any_other_handler_and_puts_it_back(kind, solver, own):
+    fits = Fits(kind, solver, {})
+    signal.signal(signal.SIGINT, own)
+    handled = moments_handled(fits.handlers())
+    assert signal.getsignal(signal.SIGINT) is own
+    assert handled == list(range(handled[0], handled[-1] + 1))  # in one piece
+    model = fits.new()
+    pressed = Ctrl(model, lambda: fits.fit(model), handled[len(handled) // 2])
+    assert (pressed.ended, pressed.handled, pressed.warned) == ("returned", True, True)
+    assert_same_state(model, fits.of_updates(model.n_updates_)[0])
+    if own is not signal.SIG_DFL:
+        assert own.n_calls == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_signal_that_is_ignored_stays_so(kind, solver):
+    fits = Fits(kind, solver, {})
+    whole = fits.of_updates()[0]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    handlers = fits.handlers()
+    assert set(handlers) == {signal.SIG_IGN}
+    model = fits.new()
+    pressed = Ctrl(model, lambda: fits.fit(model), len(handlers) // 2)
+    assert (pressed.ended, pressed.warned) == ("returned", False)
+    assert_same_state(model, whole)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_handler_is_back_after_every_error(solver):
+    rows = KINDS["dense"](X)
+    own = Own()
+    signal.signal(signal.SIGINT, own)
+    model = new(solver=solver, init=1e10)
+    for labels, values in [(y, 1e305 * rows), (y[:-1], rows), (np.zeros(48), rows)]:
+        with pytest.raises(ValueError):  # noqa: PT011 -- the messages are tested elsewhere
+            model.fit(values, labels)
+        assert signal.getsignal(signal.SIGINT) is own
+        if solver != "lbfgs":
+            with pytest.raises(ValueError):  # noqa: PT011
+                model.partial_fit(values, labels, classes=[5, 6])
+            assert signal.getsignal(signal.SIGINT) is own
+    model.set_params(init="auto").fit(rows, y).predict(rows)
+    assert signal.getsignal(signal.SIGINT) is own
+
+
+# Other threads and processes.
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_fit_in_another_thread_is_left_alone(solver):
+    fits = Fits("sparse", solver, {"X_val": X_VAL, "y_val": Y_VAL})
+    whole, n_lines = fits.of_updates()[0], len(fits.handlers())
+    own = Own()
+    signal.signal(signal.SIGINT, own)
+    there, go_on = threading.Event(), threading.Event()
+
+    def wait():
+        there.set()
+        assert go_on.wait(PATIENCE)
+
+    def fit():
+        with Moments({n_lines // 2: wait}) as moments:
+            return fits.fit(fits.new()), set(moments.seen)
+
+    with ThreadPoolExecutor(1) as thread:
+        fitted = thread.submit(fit)
+        assert there.wait(PATIENCE)
+        press_ctrl_c()
+        assert own.n_calls == 1
+        go_on.set()
+        model, handlers = fitted.result(PATIENCE)
+    assert handlers == {own}
+    assert_same_state(model, whole)
+
+
+@pytest.mark.filterwarnings("ignore:.*interrupted")
+def test_only_the_fit_of_the_main_thread_is_ended():
+    fits = Fits("dense", "sgd", {})
+    whole, handlers = fits.of_updates()[0], fits.handlers()
+    handled = moments_handled(handlers)
+    middle = handled[len(handled) // 2]
+    there, go_on = threading.Event(), threading.Event()
+
+    def wait():
+        there.set()
+        assert go_on.wait(PATIENCE)
+
+    def fit():
+        with Moments({middle: wait}):
+            return fits.fit(fits.new())
+
+    with ThreadPoolExecutor(1) as thread:
+        fitted = thread.submit(fit)
+        assert there.wait(PATIENCE)
+        with Moments({middle: press_ctrl_c}):
+            ended = fits.fit(fits.new())
+        go_on.set()
+        assert_same_state(fitted.result(PATIENCE), whole)
+    assert 1 <= ended.n_updates_ < 18
+    assert_same_state(ended, fits.of_updates(ended.n_updates_)[0])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def interrupt_a_fit_here(kind, solver):
+    """Press Ctrl-C in the middle of a fit; return what it did, for a process to send back."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        fits = Fits(kind, solver, {"warm_start": True})
+        handlers = fits.handlers()
+        model = fits.new()
+        unchanged = state(model)
+        pressed = Ctrl(model, lambda: fits.fit(model), len(handlers) // 2)
+        untouched = set(handlers) == {signal.default_int_handler}
+        return pressed.ended, untouched, state(model) == unchanged
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("where", ["joblib", "spawn", "fork"])
+def test_a_worker_process_raises_as_ever(where):
+    """Whoever works for a search must not make a fit that was cut off look like a whole one."""
+    jobs = [(kind, solver) for kind in KINDS for solver in SOLVERS]
+    if where == "joblib":
+        parallel = joblib.Parallel(2, timeout=PATIENCE)
+        results = parallel(joblib.delayed(interrupt_a_fit_here)(*job) for job in jobs)
+    else:
+        with ProcessPoolExecutor(2, mp_context=get_context(where)) as processes:
+            results = list(processes.map(interrupt_a_fit_here, *zip(*jobs, strict=True)))
+    assert results == len(jobs) * [("raised", True, True)]
+
+
+# A signal from outside.
+
+SCRIPT = """
+import itertools, signal, warnings
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sk_twolayer import TwoLayerClassifier
+
+rng = np.random.default_rng(0)
+X, y = csr_array(np.where(rng.random((600, 50)) < 0.1, 1.0, 0)), rng.integers(3, size=600)
+model = TwoLayerClassifier(
+    10, learning_rate=0.01, batch_size=100, n_iter_no_change=None, max_iter=10**7, random_state=0
+)
+
+def fit():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.set_params(verbose=True).fit(X, y)  # which prints a line an epoch
+    assert ["interrupted" in str(warning.message) for warning in caught] == [True]
+    return clone(model).set_params(max_updates=model.n_updates_, verbose=False).fit(X, y)
+
+def stream():
+    try:
+        for i in itertools.count():
+            chunk = slice(100 * (i % 6), 100 * (i % 6) + 100)
+            model.partial_fit(X[chunk], y[chunk], classes=[0, 1, 2])
+            print("a chunk", flush=True)
+    except KeyboardInterrupt:
+        pass
+    twin = clone(model)
+    for i in range(model.n_updates_):
+        chunk = slice(100 * (i % 6), 100 * (i % 6) + 100)
+        twin.partial_fit(X[chunk], y[chunk], classes=[0, 1, 2])
+    return twin
+
+twin = JOB()
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+for name in ("coefs_", "intercepts_"):
+    for array, expected in zip(getattr(model, name), getattr(twin, name), strict=True):
+        np.testing.assert_array_equal(array, expected)
+assert model.batch_loss_curve_ == twin.batch_loss_curve_
+print("same")
+"""
+
+
+@pytest.mark.parametrize("job", ["fit", "stream"])
+def test_a_real_ctrl_c_comes_at_a_safe_point(job):
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT.replace("JOB", job)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"},
+    ) as process:
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out.splitlines()[-1]) == (0, "same"), err

@@ -1,0 +1,488 @@
+"""Streams of chunks: whoever looks, copies, sets or predicts gets what a dense stream gives."""
+
+import copy
+import pickle
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import numpy as np
+import pytest
+from estimator_state import (
+    KINDS,
+    SOLVERS,
+    STREAMING_SOLVERS,
+    Moments,
+    assert_same_state,
+    choose,
+    freeze,
+    make_rows,
+    new,
+    parameters,
+    state,
+)
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from threadpoolctl import threadpool_limits
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = make_rows(200, 90)
+CLASSES = [0, 1, 2]
+CHUNKS = [slice(start, start + 40) for start in range(0, 200, 40)]
+PATIENCE = 120  # seconds, after which something hangs
+CLOSE = {"rtol": 1e-9, "atol": 1e-9}
+
+
+@pytest.fixture(autouse=True)
+def one_blas_thread():
+    with threadpool_limits(1):  # how many threads share a sum decides how it is rounded
+        yield
+
+
+def train(model, kind, chunks):
+    for chunk in chunks:
+        model.partial_fit(KINDS[kind](X[chunk]), y[chunk], classes=CLASSES)
+    return model
+
+
+# Looking at a stream.
+
+LOOKS = {
+    "dense predictions": lambda model: model.predict_proba(X.toarray()),
+    "sparse predictions": lambda model: model.predict_proba(X),
+    "the score": lambda model: model.score(X, y),
+    "a clone": clone,
+    "its representation": repr,
+    "coefs_": lambda model: [array.sum() for array in model.coefs_],
+    "a pickle": pickle.dumps,
+    "a shallow copy": copy.copy,
+    "a deep copy": copy.deepcopy,
+}
+ONLY_PREDICTING = list(LOOKS)[:5]
+
+
+@pytest.mark.parametrize("name", LOOKS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_looking_does_not_change_a_stream(solver, kind, name):
+    watched, alone = new(solver=solver, alpha=0.02), new(solver=solver, alpha=0.02)
+    for chunk in CHUNKS:
+        train(watched, kind, [chunk])
+        train(alone, kind, [chunk])
+        LOOKS[name](watched)
+        LOOKS[name](watched)
+    if name in ONLY_PREDICTING:
+        assert_same_state(watched, alone)
+    assert_allclose(parameters(watched), parameters(alone), **CLOSE)
+    assert_allclose(watched.batch_loss_curve_, alone.batch_loss_curve_, **CLOSE)
+    assert_allclose(watched.predict_proba(X), alone.predict_proba(X), **CLOSE)
+
+
+@pytest.mark.parametrize(
+    "make", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_a_copy_goes_on_where_the_stream_is(solver, kind, make):
+    alone = train(new(solver=solver, alpha=0.02), kind, CHUNKS)
+    model = new(solver=solver, alpha=0.02)
+    for chunk in CHUNKS:
+        model = make(train(model, kind, [chunk]))
+    assert_allclose(parameters(model), parameters(alone), **CLOSE)
+    assert_allclose(model.predict_proba(X), alone.predict_proba(X), **CLOSE)
+    assert_allclose(model.batch_loss_curve_, alone.batch_loss_curve_, **CLOSE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_arrays_that_were_handed_out_never_change(solver, kind):
+    model, handed_out = new(solver=solver, alpha=0.02, warm_start=True), []
+    rows = KINDS[kind](X)
+
+    def hand_out():
+        arrays = [*model.coefs_, *model.intercepts_, model.classes_, model.predict_proba(rows)]
+        handed_out.extend((array, array.copy()) for array in arrays)
+        handed_out.append((W1_of_a_copy := copy.copy(model).coefs_[0], W1_of_a_copy.copy()))
+
+    for chunk in CHUNKS:
+        train(model, kind, [chunk])
+        hand_out()
+        with pytest.raises(ValueError, match="diverged"):
+            model.set_params(learning_rate=1e200).partial_fit(rows, y)
+        model.set_params(learning_rate=0.05)
+        hand_out()
+        model.predict(rows)
+        pickle.dumps(model)
+    model.fit(rows, y)
+    hand_out()
+    model.fit(rows, y)
+    model.set_params(warm_start=False).fit(rows, y)
+    for array, as_it_was in handed_out:
+        assert_array_equal(array, as_it_was)
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("look", [False, True], ids=["unseen", "looked at"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_a_copy_and_its_original_go_ways_of_their_own(solver, kind, look, make):
+    rows = X.toarray() if kind == "dense" else X
+
+    def two_chunks():
+        return train(new(solver=solver, alpha=0.02), kind, CHUNKS[:2])
+
+    expected = train(two_chunks(), kind, [CHUNKS[2], CHUNKS[4]])
+    expected_copy = train(two_chunks(), kind, [CHUNKS[3], CHUNKS[3], CHUNKS[0]])
+    for original_first in (False, True):
+        original = two_chunks()
+        duplicate = make(original)
+        scores, frozen = original.decision_function(rows), state(original) if look else None
+        if original_first:  # then the copy must not have moved
+            train(original, kind, [CHUNKS[2]])
+            assert_allclose(duplicate.decision_function(rows), scores, **CLOSE)
+            train(duplicate, kind, [CHUNKS[3]])
+        else:  # then the original must not
+            train(duplicate, kind, [CHUNKS[3]])
+            assert_array_equal(original.decision_function(rows), scores)
+            if look:
+                assert_same_state(original, frozen)
+            train(original, kind, [CHUNKS[2]])
+        train(duplicate, kind, [CHUNKS[3]])  # turn by turn
+        train(original, kind, [CHUNKS[4]])
+        train(duplicate, kind, [CHUNKS[0]])
+        for model, twin in [(original, expected), (duplicate, expected_copy)]:
+            assert_allclose(parameters(model), parameters(twin), **CLOSE)
+            assert_allclose(model.decision_function(rows), twin.decision_function(rows), **CLOSE)
+            assert_allclose(model.batch_loss_curve_, twin.batch_loss_curve_, **CLOSE)
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_copy_of_a_fit_and_its_original_go_ways_of_their_own(solver, kind, make):
+    rows = KINDS[kind](X)
+    original = new(solver=solver, warm_start=True).fit(rows, y)
+    duplicate = make(original)
+    before = state(original)
+    duplicate.fit(rows[:120], y[:120])
+    assert_same_state(original, before)
+    twin = new(solver=solver, warm_start=True).fit(rows, y)
+    assert_same_state(original.fit(rows, y), twin.fit(rows, y))
+
+
+# Changing a stream by hand.
+
+
+def set_new_arrays(model):
+    model.coefs_ = [1.5 * model.coefs_[0], np.flip(model.coefs_[1], axis=0).copy()]
+    model.intercepts_ = [array + 0.25 for array in model.intercepts_]
+
+
+def set_the_first_layer_alone(model):
+    model.coefs_ = [np.ones_like(model.coefs_[0]), model.coefs_[1]]
+
+
+def set_items_of_the_lists(model):
+    model.coefs_[0] = 1.5 * model.coefs_[0]
+    model.intercepts_[1] = model.intercepts_[1] + 0.25
+
+
+def set_arrays_in_fortran_order(model):
+    model.coefs_ = [np.asfortranarray(2 * array) for array in model.coefs_]
+
+
+def change_arrays_in_place(model):
+    model.coefs_[0][3:50:2] = 0.5
+    model.coefs_[1][:] *= 2
+    model.intercepts_[0] += 0.25
+    model.intercepts_[1][0] = -1
+
+
+def change_an_array_held_since_before(model):
+    W1 = model.coefs_[0]
+    model.predict(X)
+    model.predict(X.toarray())
+    W1[:40] += 0.5
+
+
+HANDS = [
+    set_new_arrays,
+    set_the_first_layer_alone,
+    set_items_of_the_lists,
+    set_arrays_in_fortran_order,
+    change_arrays_in_place,
+    change_an_array_held_since_before,
+    *(
+        {"activation": "tanh"},
+        {"activation": "identity", "alpha": 0.3},
+        {"alpha": 0.0},
+        {"alpha": 0.5},
+        {"momentum": 0.2},
+        {"momentum": 0.0},
+        {"nesterov": False},
+        {"learning_rate": 0.01},
+        {"learning_rate": 0.01, "momentum": 0.5, "alpha": 0.1},
+        {"batch_size": 5},
+        {"dropout": 0.4},
+        {"solver": "adam"},
+        {"solver": "sgd", "momentum": 0.5},
+        {"class_weight": "balanced"},
+    ),
+]
+
+
+def meddle(model, by):
+    if isinstance(by, dict):
+        model.set_params(**by)
+    else:
+        by(model)
+
+
+@pytest.mark.parametrize("by", HANDS, ids=lambda by: getattr(by, "__name__", str(by)))
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_what_is_set_between_chunks_takes_effect_as_in_a_dense_stream(solver, by):
+    dense = train(new(solver=solver, alpha=0.02), "dense", CHUNKS[:2])
+    sparse = train(new(solver=solver, alpha=0.02), "sparse", CHUNKS[:2])
+    scores = dense.decision_function(X)
+    for model in (dense, sparse):
+        meddle(model, by)
+    changes = not isinstance(by, dict) or "activation" in by
+    assert changes != np.allclose(dense.decision_function(X), scores)
+    for rows in (X, X.toarray()):
+        assert_allclose(sparse.decision_function(rows), dense.decision_function(X), **CLOSE)
+    for chunk in CHUNKS[2:]:
+        train(dense, "dense", [chunk])
+        train(sparse, "sparse", [chunk])
+        assert_allclose(sparse.decision_function(X), dense.decision_function(X), **CLOSE)
+    assert_allclose(parameters(sparse), parameters(dense), **CLOSE)
+    assert_allclose(sparse.batch_loss_curve_, dense.batch_loss_curve_, **CLOSE)
+    # And by pickling, and on to a fit that starts from there.
+    for model, kind in [(dense, "dense"), (sparse, "sparse")]:
+        loaded = pickle.loads(pickle.dumps(model)).set_params(warm_start=True)
+        scores = loaded.fit(KINDS[kind](X), y).decision_function(X)
+        if kind == "dense":
+            expected = scores
+    assert_allclose(scores, expected, **CLOSE)
+
+
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_what_is_set_by_hand_is_computed_with(solver):
+    """The dense stream, which the others are compared with, against plain formulas."""
+    for kind in KINDS:
+        model = train(new(solver=solver), kind, CHUNKS[:2])
+        set_new_arrays(model)
+        model.set_params(activation="tanh")
+        (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
+        expected = np.tanh(X @ W1 + b1) @ W2 + b2
+        for rows in (X, X.toarray()):
+            assert_allclose(model.decision_function(rows), expected, **CLOSE)
+
+
+# Predicting in threads while another trains.
+
+
+@pytest.fixture
+def frequent_switches():
+    """Let the threads take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def make_wide_rows(n_rows, n_features):
+    rng = np.random.default_rng(0)
+    columns = rng.integers(n_features, size=(n_rows, 20))
+    entries = rng.random(columns.size), columns.ravel(), np.arange(0, 20 * n_rows + 1, 20)
+    return csr_array(entries, shape=(n_rows, n_features)), rng.integers(3, size=n_rows)
+
+
+WIDE, LABELS = make_wide_rows(320, 5000)
+
+
+@pytest.mark.parametrize("method", ["partial_fit", "fit"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_predictions_during_a_stream_are_those_after_some_whole_call(
+    solver, kind, method, frequent_switches
+):
+    rows = KINDS[kind](WIDE)
+    sparse, dense = WIDE[:6], WIDE[:6].toarray()
+
+    def first():
+        model = new(solver=solver, hidden_size=8, alpha=0.02, warm_start=True, max_iter=1)
+        return model.partial_fit(rows[:16], LABELS[:16], classes=CLASSES)
+
+    def calls(model):
+        for start in range(16, 320, 16):
+            chunk = slice(start, start + 16)
+            if method == "partial_fit":
+                model.partial_fit(rows[chunk], LABELS[chunk])
+            else:  # at other settings, so that a mixture of both would be seen
+                labels = np.arange(16) % 3
+                model.set_params(learning_rate=0.01 + start / 5000).fit(rows[chunk], labels)
+            yield
+
+    model = first()
+    whole = {"sparse": [model.decision_function(sparse)], "dense": [model.decision_function(dense)]}
+    for _ in calls(model):
+        whole["sparse"].append(model.decision_function(sparse))
+        whole["dense"].append(model.decision_function(dense))
+    assert len({scores.tobytes() for scores in whole["sparse"]}) == 20
+    expected = state(model)
+
+    for _ in range(3):
+        model, ended = first(), threading.Event()
+
+        def train_on(model=model, ended=ended):
+            try:
+                for _ in calls(model):
+                    pass
+            finally:
+                ended.set()
+
+        def predict_on(given, model=model, ended=ended):
+            seen = [model.decision_function(given)]
+            while not ended.is_set():
+                seen.append(model.decision_function(given))
+            return seen
+
+        with ThreadPoolExecutor(4) as threads:
+            training = threads.submit(train_on)
+            predicting = [threads.submit(predict_on, given) for given in (sparse, dense, sparse)]
+            training.result(PATIENCE)
+            seen_sparse, seen_dense, seen_too = (task.result(PATIENCE) for task in predicting)
+        known = {scores.tobytes() for scores in whole["sparse"]}
+        assert all(scores.tobytes() in known for scores in seen_sparse + seen_too)
+        for scores in seen_dense:
+            assert min(np.abs(scores - other).max() for other in whole["dense"]) < 1e-12
+        assert_same_state(model, expected)
+
+
+def in_between(call, other, moment):
+    """Start another call in a thread before a line of a call; return the results of both.
+
+    It gets a moment to end in. If it waits for the call to release something, it ends later.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        futures = []
+
+        def start():
+            futures.append(thread.submit(other))
+            wait(futures, timeout=0.05)
+
+        with Moments({moment: start}):
+            result = call()
+        return result, futures[0].result(PATIENCE) if futures else other()
+
+
+def publishing(seen):
+    """Return the first moments at which an estimator has other attributes than a line before."""
+    changed = [
+        i + 1
+        for i in range(1, len(seen))
+        if seen[i].keys() != seen[i - 1].keys()
+        or any(seen[i][name] is not value for name, value in seen[i - 1].items())
+    ]
+    return changed[:40]
+
+
+@pytest.mark.parametrize("rows", ["dense rows", "sparse rows"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_a_chunk_at_any_moment_of_a_prediction_and_the_other_way_round(solver, kind, rows):
+    given = X[:50].toarray() if rows == "dense rows" else X[:50]
+
+    def start():
+        model = train(new(solver=solver, alpha=0.02), kind, CHUNKS[:2])
+        return (
+            model,
+            lambda: model.decision_function(given),
+            lambda: train(model, kind, [CHUNKS[2]]),
+        )
+
+    _, predict, train_on = start()
+    before = predict()
+    train_on()
+    after = predict()
+    for first in ("prediction", "chunk"):
+        model, predict, train_on = start()
+        calls = (predict, train_on) if first == "prediction" else (train_on, predict)
+        with Moments(watch=lambda model=model: dict(vars(model))) as moments:
+            calls[0]()
+        chosen = set(choose(len(moments.seen), 20, n_last=5)) | set(publishing(moments.seen))
+        if first == "prediction":
+            chosen.update(range(1, min(len(moments.seen), 60)))
+        for moment in sorted(chosen):
+            _, predict, train_on = start()
+            if first == "prediction":
+                scores, _ = in_between(predict, train_on, moment)
+            else:
+                _, scores = in_between(train_on, predict, moment)
+            if rows == "sparse rows":
+                assert scores.tobytes() in (before.tobytes(), after.tobytes())
+            else:
+                assert min(np.abs(scores - other).max() for other in (before, after)) < 1e-12
+            assert_allclose(predict(), after, rtol=1e-12, atol=1e-12)
+
+
+# Going on with other validation rows.
+
+
+def halves():
+    """Two sets of validation rows: those of X, and others whose labels are mostly wrong."""
+    X_other, y_other = make_rows(60, 90, seed=5)
+    wrong = np.where(np.arange(60) % 4 == 0, y_other, (y_other + 1) % 3)
+    return (X[:100], y[:100]), (X_other, wrong)
+
+
+@pytest.mark.parametrize("pickled", [False, True], ids=["kept", "pickled"])
+@pytest.mark.parametrize("change", ["rows", "labels", "from rows held out", "to rows held out"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_scores_of_other_validation_rows_are_not_compared(solver, kind, change, pickled):
+    (X_a, y_a), (X_b, y_b) = halves()
+    if change == "labels":
+        X_b, y_b = X_a, (y_a + 1) % 3
+    rows, X_a, X_b = (KINDS[kind](array) for array in (X, X_a, X_b))
+    model = new(solver=solver, warm_start=True, max_iter=6, learning_rate=0.2, momentum=0.5)
+    if change == "from rows held out":
+        model.set_params(early_stopping=True).fit(rows, y).set_params(early_stopping=False)
+    else:
+        model.fit(rows, y, X_val=X_a, y_val=y_a)
+    earlier, earlier_scores = model.best_validation_score_, list(model.validation_scores_)
+    assert earlier == max(earlier_scores)
+    if pickled:
+        model = pickle.loads(pickle.dumps(model))
+    if change == "to rows held out":  # with labels that nobody can learn
+        model.set_params(early_stopping=True, max_iter=1, validation_fraction=0.3)
+        model.fit(rows, np.random.RandomState(0).permutation(y))
+    else:
+        model.fit(rows, y, X_val=X_b, y_val=y_b)
+    scores = model.validation_scores_[-model.n_iter_ :]
+    assert max(scores) < earlier  # else the comparison would have done no harm
+    # The weights kept are scored on the new rows, be they those that training started from.
+    assert max(scores) <= model.best_validation_score_ < earlier
+    if change != "to rows held out":
+        assert model.best_validation_score_ == model.score(X_b, y_b)
+    if change != "to rows held out":
+        assert model.score(X_b, y_b) == model.best_validation_score_
+
+
+@pytest.mark.parametrize("pickled", [False, True], ids=["kept", "pickled"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_the_best_of_the_same_validation_rows_is_kept_by_a_warm_start(solver, kind, pickled):
+    (X_a, y_a), _ = halves()
+    rows, X_a = KINDS[kind](X), KINDS[kind](X_a)
+    model = new(solver=solver, warm_start=True, max_iter=8).fit(rows, y, X_val=X_a, y_val=y_a)
+    best, weights = model.best_validation_score_, freeze([model.coefs_, model.intercepts_])
+    if pickled:
+        model = pickle.loads(pickle.dumps(model))
+    # Labels that are wrong make every epoch worse.
+    model.set_params(max_iter=2).fit(rows, (y + 1) % 3, X_val=X_a.copy(), y_val=y_a.copy())
+    assert max(model.validation_scores_[-2:]) < best
+    assert model.best_validation_score_ == best == model.score(X_a, y_a)
+    assert freeze([model.coefs_, model.intercepts_]) == weights
