@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from sk_twolayer import TwoLayerClassifier, lazy
+from sk_twolayer import TwoLayerClassifier, lazy, missed_updates
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -31,6 +31,11 @@ def texts(n_rows=160, n_features=300, n_classes=3, density=0.02, seed=0, dtype=n
 
 def parameters(model):
     return np.concatenate([array.ravel() for array in model.coefs_ + model.intercepts_])
+
+
+def waiting_rows(model):
+    """Return W1 of a stream as it is kept, rows that wait for their updates included."""
+    return vars(model)["_training_state"].rows[0]
 
 
 @settings(max_examples=60, deadline=None)
@@ -90,9 +95,9 @@ def test_a_stream_waits_between_chunks_and_through_pickles(nesterov, monkeypatch
         sparse.partial_fit(chunk, labels, classes=[0, 1, 2])
         dense.partial_fit(chunk.toarray(), labels, classes=[0, 1, 2])
         # Predictions see every row up to date, though they leave it where it waits.
-        waiting = vars(sparse)["coefs_"][0].copy()
+        waiting = waiting_rows(sparse).copy()
         assert_allclose(sparse.predict_proba(X), dense.predict_proba(X.toarray()), rtol=1e-9)
-        assert_array_equal(vars(sparse)["coefs_"][0], waiting)
+        assert_array_equal(waiting_rows(sparse), waiting)
     assert_allclose(sparse.batch_loss_curve_, dense.batch_loss_curve_, rtol=1e-9)
     assert_allclose(parameters(sparse), parameters(dense), rtol=1e-9, atol=1e-12)
     assert not np.array_equal(sparse.coefs_[0], waiting)
@@ -103,13 +108,49 @@ def test_a_stream_waits_between_chunks_and_through_pickles(nesterov, monkeypatch
     assert_allclose(parameters(sparse), parameters(dense), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_many_updates_at_a_rate_of_its_own_each(streamed, momentum, nesterov):
+    """So many that the tables of maps are joined twice and more, between reads and at reads."""
+    n_updates = 3 * missed_updates.RECENT + 20
+    X, y = texts(n_rows=30, density=0.005)
+    sparse = TwoLayerClassifier(
+        4,
+        activation="tanh",
+        learning_rate=0.01,
+        learning_rate_decay=0.999,
+        momentum=momentum,
+        nesterov=nesterov,
+        alpha=0.05,
+        batch_size=30,
+        replacement=True,  # an epoch is a batch, in which a third of the rows do not occur
+        max_iter=n_updates,
+        n_iter_no_change=None,
+        random_state=0,
+    )
+    dense = clone(sparse)
+    if streamed:
+        for i in range(n_updates):
+            rows = slice(i % 30, i % 30 + 1)
+            for model, chunk in ((sparse, X[rows]), (dense, X[rows].toarray())):
+                model.set_params(learning_rate=0.01 * 0.999**i, batch_size=1)
+                model.partial_fit(chunk, y[rows], classes=[0, 1, 2])
+        assert vars(sparse)["_training_state"].missed.n_updates == n_updates
+    else:
+        sparse.fit(X, y)
+        dense.fit(X.toarray(), y)
+    assert sparse.n_updates_ == n_updates
+    assert_allclose(sparse.batch_loss_curve_, dense.batch_loss_curve_, rtol=1e-9, atol=1e-12)
+    assert_allclose(parameters(sparse), parameters(dense), rtol=1e-9, atol=1e-12)
+
+
 def test_rows_that_do_not_occur_are_not_touched():
     X, y = texts()
     model = TwoLayerClassifier(5, alpha=0.1, random_state=0).partial_fit(X, y, classes=[0, 1, 2])
-    before = vars(model)["coefs_"][0].copy()
+    before = waiting_rows(model).copy()
     model.partial_fit(X[:8], y[:8])
     touched = np.unique(X[:8].indices)
-    changed = np.flatnonzero((vars(model)["coefs_"][0] != before).any(axis=1))
+    changed = np.flatnonzero((waiting_rows(model) != before).any(axis=1))
     assert_array_equal(changed, touched)
 
 

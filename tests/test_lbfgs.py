@@ -12,9 +12,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from sk_twolayer import TwoLayerClassifier
-from sk_twolayer.lbfgs import train_lbfgs
-from sk_twolayer.network import TwoLayerNetwork, initialize
-from sk_twolayer.training import Data, History, Progress
+from sk_twolayer.batches import Data
+from sk_twolayer.network import TwoLayerNetwork
+from sk_twolayer.parameters import initialize
+from sk_twolayer.state import TrainingState
+from sk_twolayer.training import Plan, train
 
 
 @pytest.mark.parametrize("batch_size", [50, 7])
@@ -22,14 +24,16 @@ def test_ends_where_the_gradient_of_all_rows_is_nothing(batch_size):
     rng = np.random.RandomState(0)
     X, y, w = rng.standard_normal((50, 4)), rng.randint(3, size=50), rng.uniform(0, 2, 50)
     w[:5] = 0
-    net = TwoLayerNetwork(4, 5, 3, batch_size=batch_size, alpha=0.02, activation="tanh")
-    initialize(net.W1, net.W2, net.b1, net.b2, "he", rng)
-    history = History()
-    options = {"max_iter": 1000, "tol": 1e-5, "batch_size": batch_size}
-    assert train_lbfgs(net, Data(X, y, w), Progress(net, history), **options)
+    state = TrainingState.zeros((4, 5, 3), "lbfgs", 0, float)
+    initialize(*state.unpack(state.parameters), "he", rng)
+    settings = {"alpha": 0.02, "activation": "tanh"}
+    assert train(
+        state, Data(X, y, w), Plan("lbfgs", {}, settings, batch_size, max_iter=1000, tol=1e-5)
+    )
+    history = state.history
 
-    whole = TwoLayerNetwork(4, 5, 3, batch_size=50, alpha=0.02, activation="tanh")
-    whole.parameters[:] = net.parameters
+    whole = TwoLayerNetwork(4, 5, 3, batch_size=50, **settings)
+    whole.parameters[:] = state.parameters
     loss, accuracy = whole.loss_and_gradients(X, y, w)
     assert np.abs(whole.gradient).max() < 1e-5
     assert_allclose(history.losses[-1], loss, rtol=1e-12)

@@ -4,18 +4,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sk_twolayer import blocks
+from sk_twolayer.batches import Data, Dropout, draw_batches, gather
+from sk_twolayer.interrupts import Interrupts
 from sk_twolayer.network import TwoLayerNetwork
-from sk_twolayer.optimizers import SGD
-from sk_twolayer.training import (
-    Data,
-    Dropout,
-    History,
-    Progress,
-    draw_batches,
-    evaluate,
-    gather,
-    train,
-)
+from sk_twolayer.progress import evaluate
+from sk_twolayer.state import TrainingState
+from sk_twolayer.training import Plan, train
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "uint8", "int64"])
@@ -54,56 +49,113 @@ def test_batches_with_replacement(n, batch_size, n_batches):
         assert_array_equal(batch, expected.choice(n, batch_size))
 
 
-class ScriptedNetwork(TwoLayerNetwork):
-    """A network that reports losses from a list and never changes."""
+SCRIPTED_ROW = Data(np.zeros((1, 1)), np.zeros(1, int), None)
 
-    def __init__(self, losses):
-        super().__init__(1, 1, 1, batch_size=1)
-        self.losses = iter(losses)
 
-    def loss_and_gradients(self, X, y, sample_weight=None, keep=None):
+def train_on_script(monkeypatch, losses, **options):
+    """Train on one row, with losses from a list and no gradient."""
+    losses = iter(losses)
+
+    def next_loss(self, X, y, sample_weight=None, keep=None):
         self.gradient[:] = 0
-        return next(self.losses), 1.0
+        return next(losses), 1.0
 
-
-def train_on_script(losses, *, max_iter, learning_rate_decay=1.0, **options):
-    net = ScriptedNetwork(losses)
-    history = History()
-    optimizer = SGD(net.parameters, 0.5)
-    stopped = train(
-        net,
-        optimizer,
-        Data(np.zeros((1, 1)), np.zeros(1), None),
-        Progress(net, history, **options),
-        np.random.RandomState(0),
-        batch_size=1,
-        max_iter=max_iter,
-        learning_rate_decay=learning_rate_decay,
+    monkeypatch.setattr(TwoLayerNetwork, "loss_and_gradients", next_loss)
+    generator = np.random.RandomState(0).get_state()
+    state = TrainingState.zeros(
+        (1, 1, 1), "sgd", 1, float, rate=0.5, initial_rate=0.5, generator=generator
     )
-    return len(history.losses), stopped, history, optimizer
+    plan = Plan("sgd", {"momentum": 0.9}, {"alpha": 0.0}, batch_size=1, **options)
+    stopped = train(state, SCRIPTED_ROW, plan)
+    return state, stopped
 
 
-def test_stops_after_epochs_without_progress():
+def test_stops_after_epochs_without_progress(monkeypatch):
     # Against tol = 0.1: 0.95 is no progress, 0.8 is (against 0.95), and then three are not.
     losses = [2.0, 1.0, 0.95, 0.8, 0.75, 0.7, 0.65, 0.1]
-    n_iter, stopped, history, _ = train_on_script(losses, max_iter=8, tol=0.1, n_iter_no_change=3)
-    assert (n_iter, stopped) == (7, True)
-    assert history.losses == losses[:7]
+    options = {"max_iter": 8, "tol": 0.1, "n_iter_no_change": 3}
+    state, stopped = train_on_script(monkeypatch, losses, **options)
+    assert (state.n_epochs, state.epochs_without_progress, stopped) == (7, 3, True)
+    assert state.history.losses == losses[:7]
+    assert state.best == -0.65
 
 
-def test_no_patience_given_never_stops():
-    n_iter, stopped, _, _ = train_on_script([1.0] * 30, max_iter=30, tol=1.0)
-    assert (n_iter, stopped) == (30, False)
+def test_no_patience_given_never_stops(monkeypatch):
+    state, stopped = train_on_script(monkeypatch, [1.0] * 30, max_iter=30, tol=1.0)
+    assert (len(state.history.losses), stopped) == (30, False)
 
 
-def test_learning_rate_decays_after_each_epoch():
-    *_, optimizer = train_on_script([1.0] * 3, max_iter=3, learning_rate_decay=0.5)
-    assert optimizer.learning_rate == 0.5 * 0.5**3
+def test_learning_rate_decays_after_each_epoch(monkeypatch):
+    options = {"max_iter": 3, "learning_rate_decay": 0.5}
+    state, _ = train_on_script(monkeypatch, [1.0] * 3, **options)
+    assert (state.rate, state.initial_rate) == (0.5 * 0.5**3, 0.5)
 
 
-def test_a_non_finite_loss_stops_at_that_update():
+def test_a_non_finite_loss_stops_at_that_update(monkeypatch):
     with pytest.raises(ValueError, match=r"nan at update 3, with learning_rate=0\.5.*StandardSc"):
-        train_on_script([1.0, 2.0, np.nan, 1.0], max_iter=4)
+        train_on_script(monkeypatch, [1.0, 2.0, np.nan, 1.0], max_iter=4)
+
+
+def test_most_updates_end_it_even_inside_an_epoch():
+    state, data = random_problem()
+    generator = np.random.RandomState(4)
+    generator.set_state(state.generator)
+    stopped = train(state, data, Plan("sgd", {}, {"alpha": 0.1}, 7, max_iter=9, max_updates=8))
+    assert stopped
+    assert len(state.history.batch_losses) == state.n_moment_updates == 8
+    assert len(state.history.losses) == state.n_epochs == 2  # of six batches, and of two
+    for _ in range(2):
+        generator.permutation(40)
+    assert_array_equal(state.generator[1], generator.get_state()[1])
+    assert state.generator[2] == generator.get_state()[2]
+
+
+def random_problem(solver="sgd"):
+    """Return a state with weights of its own, and 40 rows."""
+    n_moments = {"sgd": 1, "adam": 2, "lbfgs": 0}[solver]
+    rng = np.random.RandomState(0)
+    state = TrainingState.zeros(
+        (4, 6, 3), solver, n_moments, float, rate=0.1, initial_rate=0.1, generator=rng.get_state()
+    )
+    state.parameters[:] = rng.standard_normal(state.parameters.size)
+    X, y, w = rng.standard_normal((40, 4)), rng.randint(3, size=40), rng.uniform(1, 2, 40)
+    return state, Data(X, y, w)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_a_state_that_was_copied_trains_as_the_original_and_is_left_alone(solver):
+    state, data = random_problem(solver)
+    plan = Plan(solver, {}, {"alpha": 0.1}, 40, max_iter=3, tol=1e-4)
+    train(state, data, plan)
+    before, copy = state.copy(), state.copy()
+    train(copy, data, plan)
+    assert state == before
+    assert copy != before
+    train(state, data, plan)
+    assert state == copy
+    assert state.history.n_updates == 6
+
+
+def test_the_parameters_that_validated_best_are_kept(monkeypatch):
+    """And those before the training where none of its epochs did better."""
+    scores = iter([0.5, 0.9, 0.3, 0.9])
+    monkeypatch.setattr(
+        "sk_twolayer.progress.evaluate", lambda network, data, interrupts: (1.0, next(scores))
+    )
+    state, data = random_problem()
+    plan = Plan("sgd", {}, {"alpha": 0.1}, 40, max_iter=4)
+    expected, _ = random_problem()
+    train(expected, data, Plan("sgd", {}, {"alpha": 0.1}, 40, max_iter=2))
+    train(state, data, plan, validation=data)
+    assert state.history.validation_scores == [0.5, 0.9, 0.3, 0.9]
+    assert (state.best, state.best_parameters) == (0.9, None)
+    assert_array_equal(state.parameters, expected.parameters)
+
+    scores = iter([0.8, 0.7, 0.6, 0.5, 0.4])  # first that of the parameters it goes on from
+    kept = state.parameters.copy()
+    train(state, data, plan, validation=data)
+    assert state.best == 0.8
+    assert_array_equal(state.parameters, kept)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -125,6 +177,11 @@ def test_evaluation_in_chunks_is_that_of_all_rows(monkeypatch):
     X, y, w = rng.standard_normal((50, 4)), rng.randint(3, size=50), rng.uniform(1, 2, 50)
     data = Data(X, y, w, np.arange(40)[::-1])
     expected = net.loss_and_gradients(X[:40], y[:40], w[:40])
-    for chunk_bytes in (2**23, 500):
-        monkeypatch.setattr("sk_twolayer.network.CHUNK_BYTES", chunk_bytes)
-        assert_allclose(evaluate(net, data), expected, rtol=1e-12)
+    calls = []
+    original = net.scores
+    net.scores = lambda X: calls.append(len(X)) or original(X)
+    for chunk_bytes, n_calls in ((2**23, 1), (500, 7)):  # six rows of 4 + 6 numbers
+        calls.clear()
+        monkeypatch.setattr(blocks, "CHUNK_BYTES", chunk_bytes)
+        assert_allclose(evaluate(net, data, Interrupts()), expected, rtol=1e-12)
+        assert (len(calls), sum(calls)) == (n_calls, 40)
