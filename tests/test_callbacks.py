@@ -1,7 +1,9 @@
 """scikit-learn's callbacks on our estimator, as its own tests expect of those it has."""
 
+import itertools
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +20,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sk_twolayer import TwoLayerClassifier, base
+from sk_twolayer import TwoLayerClassifier, interrupts
+from sk_twolayer.network import TwoLayerNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -217,30 +220,50 @@ def test_scores_of_epochs_are_those_of_refits(options):
 
 
 def test_parameters_are_copied_only_for_who_asks(monkeypatch):
-    calls = []
-    original = base.unpack
-    monkeypatch.setattr(base, "unpack", lambda *args: calls.append(1) or original(*args))
+    copies = []
+    original = TwoLayerClassifier._prediction_attributes
+
+    def spy(self, call, classes, parameters, copy):
+        copies.append(copy)
+        return original(self, call, classes, parameters, copy)
+
+    monkeypatch.setattr(TwoLayerClassifier, "_prediction_attributes", spy)
     model = TwoLayerClassifier(max_iter=5, random_state=0)
     model.set_callbacks(Observer()).fit(X, y)
-    assert len(calls) == 2  # to draw, and to publish what was trained
+    assert copies == [False]  # to publish what was trained
+    copies.clear()
     recorder = Recorder()
     model.set_callbacks(recorder).fit(X, y)
-    assert len(calls) == 2 + 2 + 5
+    assert copies == 5 * [True] + [False]
     fitted = [r["kwargs"].get("fitted_estimator") for r in recorder.record if "kwargs" in r]
     first, second = [f for f in fitted if f is not None][:2]
     assert not np.shares_memory(first.coefs_[0], second.coefs_[0])
     assert not np.array_equal(first.coefs_[0], second.coefs_[0])
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()], ids=repr)
-def test_teardown_after_an_error(error):
-    observer = Observer(raise_after=0, error=error)
-    model = TwoLayerClassifier(max_iter=3, random_state=0).set_callbacks(observer)
+def test_teardown_after_an_error_that_changes_nothing(error, solver):
+    """A KeyboardInterrupt that a callback raises is an error like any other."""
+    observer = Observer(raise_after=1, error=error)
+    model = TwoLayerClassifier(max_iter=3, solver=solver, random_state=0).set_callbacks(observer)
+    attributes = set(vars(model))
+    with pytest.raises(type(error)) as caught:
+        model.fit(X, y)
+    assert caught.value is error
+    assert observer.events.count("teardown") == 1
+    assert set(vars(model)) == attributes
+    observer.raise_after = None
+    model.set_params(warm_start=True).fit(X, y)
+    before = pickle.dumps(model)
+    observer.raise_after = 1
     with pytest.raises(type(error)):
         model.fit(X, y)
-    assert observer.events.count("teardown") == 1
-    assert not hasattr(model, "coefs_")
     assert not hasattr(model, "_callback_fit_ctx")
+    model._skl_callbacks[0].events = pickle.loads(before)._skl_callbacks[0].events
+    assert_same_arrays(model, pickle.loads(before))
+    observer.raise_after = None
+    assert_same_arrays(model.fit(X, y), pickle.loads(before).set_callbacks().fit(X, y))
 
 
 def test_teardown_after_a_divergence():
@@ -323,47 +346,125 @@ def test_verbose_lines_are_aligned_and_complete(capsys):
 # Ctrl-C.
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
-def test_an_interrupt_leaves_the_last_finished_epoch(solver, monkeypatch):
-    options = {"solver": solver, "random_state": 0, "batch_size": 50, "n_iter_no_change": None}
-    calls_before = [0]
-    whole = TwoLayerClassifier(max_iter=4, **options)
-    network = base.TwoLayerNetwork
-    original = network.loss_and_gradients
+def at_every_update(monkeypatch, action):
+    """Have an action in the middle of every update (of L-BFGS: evaluation of the loss)."""
+    original, numbers = TwoLayerNetwork.loss_and_gradients, itertools.count(1)
 
-    def counted(self, *args):
-        calls_before[0] += 1
-        if limit is not None and calls_before[0] > limit:
-            raise KeyboardInterrupt
+    def watched(self, *args):
+        action(next(numbers))
         return original(self, *args)
 
-    monkeypatch.setattr(network, "loss_and_gradients", counted)
-    limit = None
-    whole.fit(X, y)
-    # In the fifth epoch, after one of its three batches.
-    limit = calls_before[0] + 1 if solver != "lbfgs" else calls_before[0]
-    calls_before[0] = 0
-    model = TwoLayerClassifier(max_iter=50, warm_start=True, **options)
-    observer = Observer()
-    with pytest.warns(UserWarning, match="Training interrupted by user.* after epoch 4"):
+    monkeypatch.setattr(TwoLayerNetwork, "loss_and_gradients", watched)
+
+
+def epochs_before_updates(model, monkeypatch):
+    """Fit; return how many epochs had ended before each update, and after the last one."""
+    observer, n_ended = Observer(), []
+
+    def count(number=None):
+        n_ended.append(sum(event[:2] == ("end", "epoch") for event in observer.events))
+
+    with monkeypatch.context() as context:
+        at_every_update(context, count)
         model.set_callbacks(observer).fit(X, y)
-    hooks = [event[0] for event in observer.events]
-    assert hooks.count("begin") == hooks.count("end") == 1 + 5  # the broken epoch is closed too
+    count()
+    return n_ended
+
+
+@pytest.mark.parametrize("number", [1, 7, 13, 14, 15])  # of three updates an epoch
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_an_interrupted_fit_is_the_fit_of_so_many_updates(solver, number, monkeypatch):
+    options = {"solver": solver, "random_state": 0, "batch_size": 50, "n_iter_no_change": None}
+    rehearsal = TwoLayerClassifier(max_iter=12, **options)
+    n_ended = epochs_before_updates(rehearsal, monkeypatch)
+    observer = Observer()
+    model = TwoLayerClassifier(max_iter=50, warm_start=True, **options).set_callbacks(observer)
+    with monkeypatch.context() as context:
+        at_every_update(context, lambda n: n == number and signal.raise_signal(signal.SIGINT))
+        if solver == "lbfgs" and number == 1:  # which has not come to an iteration yet
+            with pytest.raises(KeyboardInterrupt):
+                model.fit(X, y)
+            assert not hasattr(model, "coefs_")
+            return
+        message = r"Training interrupted by user.* after (\d+) updates, in epoch (\d+)\."
+        with pytest.warns(UserWarning, match=message) as caught:
+            model.fit(X, y)
+    n_updates, n_epochs = map(int, re.search(message, str(caught[0].message)).groups())
+    assert (model.n_updates_, model.n_iter_) == (n_updates, n_epochs)
+    n_abandoned = 0
+    if solver == "lbfgs":  # in a line search, where the next look comes before the next evaluation
+        assert n_updates == n_epochs == n_ended[number]
+        n_abandoned = int(n_ended[number] == n_ended[number - 1])
+    else:
+        assert n_updates == number
+        assert n_epochs == -(-number // 3)
+
+    begins = [task for hook, *task in map(tuple, observer.events[1:-1]) if hook == "begin"]
+    ends = [task for hook, *task in map(tuple, observer.events[1:-1]) if hook == "end"]
+    assert sorted(begins) == sorted(ends)  # an iteration that was broken off is closed, too
+    assert len(ends) == 1 + n_epochs + n_abandoned
     assert observer.events[-1] == "teardown"
-    assert model.n_iter_ == 4
-    assert_array_equal(model.coefs_[0], whole.coefs_[0])
-    assert model.batch_loss_curve_ == whole.batch_loss_curve_
-    limit = None
-    model.set_params(max_iter=2).fit(X, y)  # and it can go on
-    assert len(model.loss_curve_) == 6
+
+    whole = TwoLayerClassifier(max_iter=50, warm_start=True, **options)
+    whole.set_params(max_updates=n_updates).fit(X, y)
+    assert_same_arrays(model, whole)
+    for each in (model, whole):  # and they go on alike
+        each.set_params(max_iter=2, max_updates=None).fit(X, y)
+    assert_same_arrays(model, whole)
+    assert len(model.loss_curve_) == n_epochs + 2
+
+
+def assert_same_arrays(model, other):
+    for name in ("coefs_", "intercepts_"):
+        for array, expected in zip(getattr(model, name), getattr(other, name), strict=True):
+            assert_array_equal(array, expected)
+    for name in ("n_iter_", "n_updates_", "loss_curve_", "batch_loss_curve_", "train_scores_"):
+        assert getattr(model, name) == getattr(other, name)
+    assert model._training_state == other._training_state
+
+
+class Presser(Observer):
+    """Presses Ctrl-C when the fit begins, or so often after some epoch."""
+
+    def __init__(self, at, times=1):
+        super().__init__()
+        self.at, self.times = at, times
+
+    def on_fit_task_begin(self, estimator, context):
+        super().on_fit_task_begin(estimator, context)
+        if context.task_name == self.at:
+            signal.raise_signal(signal.SIGINT)
+
+    def on_fit_task_end(self, estimator, context):
+        super().on_fit_task_end(estimator, context)
+        if context.task_name == "epoch" and context.task_id == self.at:
+            for _ in range(self.times):
+                signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
+    "presser", [Presser("fit"), Presser(2, times=2)], ids=["before the first update", "twice"]
+)
+def test_an_interrupt_with_nothing_to_keep_is_raised(presser, solver):
+    model = TwoLayerClassifier(max_iter=5, solver=solver, warm_start=True, random_state=0)
+    model.fit(X, y)
+    before = pickle.loads(pickle.dumps(model))
+    with pytest.raises(KeyboardInterrupt):
+        model.set_callbacks(presser).fit(X, y)
+    assert presser.events[-1] == "teardown"
+    assert_same_arrays(model, before)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_an_interrupt_in_a_worker_is_raised(monkeypatch):
-    monkeypatch.setattr(base, "in_main_process", lambda: False)
-    observer = Observer(raise_after=2, error=KeyboardInterrupt())
+    monkeypatch.setattr(interrupts, "in_main_process", lambda: False)
+    presser = Presser(2)
+    model = TwoLayerClassifier(max_iter=5, random_state=0).set_callbacks(presser)
     with pytest.raises(KeyboardInterrupt):
-        TwoLayerClassifier(max_iter=5, random_state=0).set_callbacks(observer).fit(X, y)
-    assert observer.events[-1] == "teardown"
+        model.fit(X, y)
+    assert presser.events[-2:] == [("end", "epoch", 2), "teardown"]  # at once
+    assert not hasattr(model, "coefs_")
 
 
 def test_a_real_ctrl_c():
