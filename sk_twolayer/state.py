@@ -151,6 +151,7 @@ class TrainingState:
             moments=moments,
             missed=self.missed and self.missed.copy(features),
             history=self.history.copy(),
+            best_parameters=copy_features(self.best_parameters, self.shape, features),
         )
 
     def unpack(self, vector):
@@ -201,9 +202,11 @@ def copy_features(vector, shape, features):
 def equal(a, b):
     """Return whether two values, arrays or containers of such, are the same."""
     if isinstance(a, dict):
-        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+        same_keys = isinstance(b, dict) and a.keys() == b.keys()
+        return same_keys and all(equal(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(equal, a, b))
+        same_length = isinstance(b, list | tuple) and len(a) == len(b)
+        return same_length and all(map(equal, a, b))
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
     return type(a) is type(b) and a == b
