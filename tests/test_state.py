@@ -192,6 +192,13 @@ def test_round_trips(there_and_back, state):
     assert type(back.missed) is (MissedUpdates if state.missed else type(None))
 
 
+def test_a_shape_that_comes_back_as_a_list_is_a_tuple_again():
+    state = make_state()
+    back = TrainingState.from_dict(state.as_dict() | {"shape": list(SHAPE)})
+    assert type(back.shape) is tuple
+    assert back == state
+
+
 def test_a_dictionary_holds_types_of_python_and_numpy_alone():
     """So that those who load only types that they trust can load it."""
     trusted = (np.ndarray, str, int, float, tuple, list, dict, type(None))
