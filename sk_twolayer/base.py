@@ -72,7 +72,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         self : TwoLayerClassifier
         """
         fitted = vars(self) if continues else None
-        with Interrupts() as interrupts:
+        with Interrupts(passes_on=one_pass) as interrupts:
             call = plan_call(draft, fitted, *rows, classes, validation, one_pass)
             watchers, end_fit_task = [], None
             if self.verbose:
