@@ -106,7 +106,7 @@ class Progress:
         parameters, *moments = self.state.vectors
         limits = [sqrt(np.finfo(parameters.dtype).max)] + [inf] * len(moments)
         for vector, limit in zip(self.state.vectors, limits, strict=True):
-            if not all(np.abs(block).max() < limit for (block,) in blocks(vector)):
+            if not all(-limit < block.min() <= block.max() < limit for (block,) in blocks(vector)):
                 history, rate = self.state.history, self.state.rate
                 what = "parameters" if vector is parameters else "moments of the optimizer"
                 raise self.divergence(f"The {what} became infinite", history.n_updates, rate)
