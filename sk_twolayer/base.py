@@ -72,7 +72,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         self : TwoLayerClassifier
         """
         fitted = vars(self) if continues else None
-        with Interrupts() as interrupts:
+        with Interrupts(passes_on=one_pass) as interrupts:
             call = plan_call(draft, fitted, *rows, classes, validation, one_pass)
             watchers, end_fit_task = [], None
             if self.verbose:
@@ -88,11 +88,14 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
                 interrupts=interrupts,
             )
             if one_pass:
+                attributes = self._attributes(call, classes)
                 with put_in_place(fitted, call) as state:
-                    attributes = self._attributes(call, classes, state)
+                    attributes["_training_state"] = state.without_what_is_published(attributes)
                     self._publish(call, attributes, interrupts)
                 return self
-            attributes = self._attributes(call, classes, call.state if self.warm_start else None)
+            attributes = self._attributes(call, classes)
+            if self.warm_start:
+                attributes["_training_state"] = call.state.without_what_is_published(attributes)
             end_fit_task(reconstruction_attributes=lambda: attributes)
             self._warn(stopped, interrupts, call.state)
             self._publish(call, attributes)
@@ -126,8 +129,8 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             "out_activation_": call.plan.network_settings["output"],
         }
 
-    def _attributes(self, call, classes, state):
-        """Return all fitted attributes; `state` is what a continued training needs, or None."""
+    def _attributes(self, call, classes):
+        """Return all fitted attributes, but for what a continued training needs."""
         history, validated = call.state.history, call.validation is not None
         attributes = self._prediction_attributes(call, classes, call.state.parameters, copy=False)
         attributes |= {
@@ -142,13 +145,11 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             "validation_loss_curve_": history.validation_losses or None,
             "validation_scores_": history.validation_scores or None,
             "best_validation_score_": call.state.best if validated else None,
+            "_training_state": None,
         }
         if call.plan.rows_may_wait:  # then W1 is not up to date, and is made so when it is read
             del attributes["coefs_"]
             attributes["intercepts_"] = [b.copy() for b in attributes["intercepts_"]]
-        attributes["_training_state"] = state and state.without_what_is_published(
-            parameters="coefs_" in attributes
-        )
         return attributes
 
     def _publish(self, call, attributes, interrupts=None):

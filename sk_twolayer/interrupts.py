@@ -21,11 +21,16 @@ class Interrupts:
     In another thread than the main one, in a worker process, or where SIGINT is ignored, no
     handler is touched: then what happens to Ctrl-C is somebody else's to say.
 
+    Parameters
+    ----------
+    passes_on : bool, default=False
+        Whether a Ctrl-C that came after the last look, when all was done, is passed on to the
+        previous handler when the context closes.
+
     Attributes
     ----------
     n_noted, n_answered : int
-        How often Ctrl-C came, and how often it had come when somebody last looked. What came
-        after the last look is passed on to the previous handler when the context closes.
+        How often Ctrl-C came, and how often it had come when somebody last looked.
 
     Examples
     --------
@@ -37,7 +42,8 @@ class Interrupts:
     True
     """
 
-    def __init__(self):
+    def __init__(self, passes_on=False):
+        self.passes_on = passes_on
         self.n_noted = self.n_answered = 0
         self._previous = None
 
@@ -53,7 +59,7 @@ class Interrupts:
     def __exit__(self, error, *_):
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
-            if error is None and self.n_noted > self.n_answered:
+            if self.passes_on and error is None and self.n_noted > self.n_answered:
                 signal.raise_signal(signal.SIGINT)
 
     def _note(self, number, frame):

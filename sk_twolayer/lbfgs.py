@@ -105,7 +105,7 @@ def train_lbfgs(network, data, plan, progress, interrupts):
             options={
                 "maxiter": max_iter,
                 "maxfun": 100 * max_iter,
-                "gtol": 0,
+                "gtol": 1e-150,  # the square of less is 0, and leads to nan
                 "ftol": 64 * np.finfo(float).eps,
             },
         )

@@ -5,7 +5,7 @@ the best parameters are kept, and whoever watches is told. The value that has to
 validation score where there are validation rows, and the training loss where there are none.
 """
 
-from math import inf, isfinite
+from math import inf, isfinite, sqrt
 
 import numpy as np
 
@@ -99,11 +99,16 @@ class Progress:
             self.state.best_parameters = None
 
     def check_finite(self):
-        """Refuse parameters and moments that are not finite: such moments never recover."""
-        for i, vector in enumerate(self.state.vectors):
-            if not all(np.isfinite(block).all() for (block,) in blocks(vector)):
+        """Refuse moments that are not finite, which never recover, and useless parameters.
+
+        Those are parameters whose products with one another, as in the scores, are not finite.
+        """
+        parameters, *moments = self.state.vectors
+        limits = [sqrt(np.finfo(parameters.dtype).max)] + [inf] * len(moments)
+        for vector, limit in zip(self.state.vectors, limits, strict=True):
+            if not all(-limit < block.min() <= block.max() < limit for (block,) in blocks(vector)):
                 history, rate = self.state.history, self.state.rate
-                what = "moments of the optimizer" if i else "parameters"
+                what = "parameters" if vector is parameters else "moments of the optimizer"
                 raise self.divergence(f"The {what} became infinite", history.n_updates, rate)
 
     def divergence(self, what, update, learning_rate=None):

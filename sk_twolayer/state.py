@@ -158,9 +158,9 @@ class TrainingState:
         """Return the views W1, W2, b1, b2 of a vector laid out like the parameters."""
         return unpack(vector, *self.shape)
 
-    def without_what_is_published(self, parameters):
-        """Return the state without its history, and without the parameters if so asked."""
-        if parameters:  # which are up to date then
+    def without_what_is_published(self, attributes):
+        """Return the state without what the attributes of an estimator hold."""
+        if "coefs_" in attributes:  # then no row waits
             return replace(self, history=History(), parameters=None, missed=None)
         return replace(self, history=History())
 

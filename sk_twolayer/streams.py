@@ -14,7 +14,13 @@ from threading import Lock
 import numpy as np
 
 from sk_twolayer import lazy
-from sk_twolayer.lazy import as_items, catch_up, gather_up_to_date, occurring_features
+from sk_twolayer.lazy import (
+    as_items,
+    catch_up,
+    gather_up_to_date,
+    occurring_features,
+    row_blocks,
+)
 from sk_twolayer.missed_updates import inner_products
 from sk_twolayer.optimizers import OPTIMIZERS
 from sk_twolayer.parameters import unpack
@@ -177,45 +183,46 @@ def put_in_place(fitted, call):
         stream = fitted["_training_state"]
         if not stream.parameters.flags.writeable:  # the arrays are those of a copy, too
             stream = stream.copy()
-        before = stream.copy(call.features)
+        missed = call.state.missed.copy()
+        exchange_rows(stream, call.features, call.state)
+        missed.seen = stream.missed.seen
         try:
-            yield put_features(stream, call.features, call.state)
+            yield replace(
+                call.state,
+                shape=stream.shape,
+                parameters=stream.parameters,
+                moments=stream.moments,
+                missed=missed,
+            )
         except BaseException:
-            put_features(stream, call.features, before)
+            exchange_rows(stream, call.features, call.state)
             raise
 
 
-def put_features(state, features, part):
-    """Put the rows of some features, and all else but the other rows, in their places.
+def exchange_rows(stream, features, part):
+    """Let the rows of some features, and all that is not rows, change places between two states.
+
+    To do so twice changes nothing.
 
     Parameters
     ----------
-    state : TrainingState
-        Of all features; its arrays are written to.
+    stream : TrainingState
+        Of all features.
     features : ndarray of intp of shape (n,)
         Some of them, each once.
     part : TrainingState
         Of these features alone, in this order.
-
-    Returns
-    -------
-    state : TrainingState
-        What `part` is in these rows, and `state` in the others; it has the arrays of `state`.
     """
-    for vector, new_vector in zip(state.vectors, part.vectors, strict=True):
-        W1, new_W1 = unpack(vector, *state.shape)[0], unpack(new_vector, *part.shape)[0]
-        as_items(W1)[features] = as_items(new_W1)
-        vector[W1.size :] = new_vector[new_W1.size :]
-    missed, seen = part.missed.copy(), state.missed.seen
-    seen[features] = missed.seen
-    missed.seen = seen
-    return replace(
-        part,
-        shape=state.shape,
-        parameters=state.parameters,
-        moments=state.moments,
-        missed=missed,
-    )
+    for vector, part_vector in zip(stream.vectors, part.vectors, strict=True):
+        W1, part_W1 = stream.unpack(vector)[0], part.unpack(part_vector)[0]
+        for rows in row_blocks(part_W1):
+            kept = part_W1[rows].copy()
+            np.take(as_items(W1), features[rows], out=as_items(part_W1[rows]), mode="clip")
+            as_items(W1)[features[rows]] = as_items(kept)
+        rest, part_rest = vector[W1.size :], part_vector[part_W1.size :]
+        rest[:], part_rest[:] = part_rest.copy(), rest.copy()
+    seen, part_seen = stream.missed.seen, part.missed.seen
+    seen[features], part_seen[:] = part_seen.copy(), seen[features]
 
 
 def catch_up_all(state):
