@@ -1,12 +1,15 @@
 """What "auto" stands for, and the dtype to compute in: numbers that benchmarks chose."""
 
-from math import sqrt
+from dataclasses import dataclass
+from math import ceil, inf, sqrt
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import coo_array, issparse
 from sklearn.utils.extmath import row_norms
 
-from sk_twolayer.network import bytes_per_row, row_chunks
+from sk_twolayer.batches import updates_per_epoch
+from sk_twolayer.blocks import bytes_per_row, row_chunks
+from sk_twolayer.schedules import Schedule
 
 
 def computing_dtype(X):
@@ -23,9 +26,10 @@ def auto_init(activation):
 def auto_batch_size(solver, data):
     """Return the rows of a batch.
 
-    A tenth of them, but from 32 to 200. The updates of "sgd" on sparse rows cost what the rows
-    cost, in whatever batches, as long as a batch leaves out many features: then it is a fiftieth.
-    For "lbfgs", all batches make one gradient, and their size only bounds the memory.
+    A tenth of them, but from 64 to 200 for "adamw", and from 32 for the others. The updates of
+    "sgd" on sparse rows cost what the rows cost, in whatever batches, as long as a batch leaves out
+    many features: then it is a fiftieth. For "lbfgs", all batches make one gradient, and their size
+    only bounds the memory.
     """
     X, n_rows = data.X, len(data.rows)
     if solver == "lbfgs":
@@ -33,23 +37,62 @@ def auto_batch_size(solver, data):
     smaller = min(max(n_rows // 50, 32), 200)
     if solver == "sgd" and issparse(X) and smaller * X.nnz < X.shape[0] * X.shape[1]:
         return smaller
-    return min(max(n_rows // 10, 32), 200)
+    return min(max(n_rows // 10, 64 if solver == "adamw" else 32), 200)
 
 
-def auto_learning_rate(solver, data, batch_size):
-    """Return the learning rate that "auto" stands for.
+def auto_max_iter(solver, n_updates):
+    """Return the epochs to plan, for a number of updates in each: 30, or as many as make 300."""
+    return 200 if solver == "lbfgs" else max(30, ceil(300 / n_updates))
+
+
+def auto_learning_rates(solver, data, batch_size, one_pass):
+    """Return the learning rate that "auto" stands for, and its factor for W1.
+
+    A step of "adam" or "adamw" moves each weight by about the rate, so that the input of a hidden
+    unit moves by about the rate times the sum of the absolute values in a row. So the rate of W1
+    is at most 1 over the mean of that sum: it is steady for standardised columns, raw ones and
+    counts alike. "adamw" has a rate of its own for W1, 0.03 or that bound, and 0.03 for the rest;
+    "adam" has one for all, 0.02 or that bound. In `partial_fit` they are a third of that, as it
+    knows no end for which to let the rate fall.
 
     The gradient of "sgd" grows with the square of the inputs, so that long rows need small
     steps: its rate is 0.1, but at most 30 over the mean squared length of the rows. Where rows
     are about as short as TF-IDF makes them, it is ``sqrt(batch_size) / 32`` over that mean, or
-    over 1: as the noise of a batch falls with the root of its size, larger ones bear larger
-    steps. "adam" divides the scale of its gradients out.
+    over 1: as the noise of a batch falls with the root of its size, larger batches allow larger
+    steps.
     """
+    if solver == "lbfgs":
+        return None, 1.0
+    if solver == "sgd":
+        mean_length = max(mean_squared_length(data), 1)
+        short = sqrt(batch_size) / 32
+        return float(min(max(0.1, short / mean_length), 30 / mean_length)), 1.0
+    bound, share = 1 / max(mean_absolute_sum(data), 1e-300), 1 / 3 if one_pass else 1.0
     if solver == "adam":
-        return 0.02
-    mean_length = max(mean_squared_length(data), 1)
-    short = sqrt(batch_size) / 32
-    return float(min(max(0.1, short / mean_length), 30 / mean_length))
+        return share * min(0.02, bound), 1.0
+    return share * 0.03, min(1.0, bound / 0.03)
+
+
+def sample_rows(data, most=1000):
+    """Return up to so many of the rows that count, evenly spaced, and their shares of the weight.
+
+    The shares are those of the largest, so that no product with them overflows.
+    """
+    evenly_spaced = np.linspace(0, len(data.rows) - 1, min(len(data.rows), most)).astype(int)
+    sample = data.rows[evenly_spaced]
+    if data.sample_weight is None:
+        return sample, np.ones(len(sample))
+    weights = data.sample_weight[sample].astype(np.float64)
+    return sample, np.ldexp(weights, -np.frexp(weights.max())[1])
+
+
+def row_batches(data, sample):
+    """Yield slices of a sample of rows, and these rows in float64, each entry stored once."""
+    for rows in row_chunks(len(sample), bytes_per_row(data.X, 0, np.float64), 2**20):
+        X = data.X[sample[rows]].astype(np.float64, copy=False)
+        if issparse(X):
+            X.sum_duplicates()  # of the copy that the selection of rows is
+        yield rows, X
 
 
 def mean_squared_length(data):
@@ -57,17 +100,159 @@ def mean_squared_length(data):
 
     At most the largest float64, so that what is divided by it stays above zero.
     """
-    evenly_spaced = np.linspace(0, len(data.rows) - 1, min(len(data.rows), 1000)).astype(int)
-    sample = data.rows[evenly_spaced]
+    sample, weights = sample_rows(data)
     lengths = np.empty(len(sample))
-    weights = None
-    if data.sample_weight is not None:  # at most 1, so that products with them do not overflow
-        weights = data.sample_weight[sample].astype(np.float64)
-        weights = np.ldexp(weights, -np.frexp(weights.max())[1])
     with np.errstate(over="ignore"):
-        for rows in row_chunks(len(sample), bytes_per_row(data.X, 0, np.float64), 2**20):
-            X = data.X[sample[rows]].astype(np.float64, copy=False)
-            if issparse(X):
-                X.sum_duplicates()  # of the copy that the selection of rows is
+        for rows, X in row_batches(data, sample):
             lengths[rows] = row_norms(X, squared=True)
         return min(np.average(lengths, weights=weights), np.finfo(np.float64).max)
+
+
+def mean_absolute_sum(data):
+    """Return the mean L1 norm of (up to 1,000 of) the rows, by their weight; at most finite."""
+    sample, weights = sample_rows(data)
+    sums = np.empty(len(sample))
+    with np.errstate(over="ignore"):
+        for rows, X in row_batches(data, sample):
+            sums[rows] = np.asarray(abs(X).sum(axis=1)).ravel()
+        return min(np.average(sums, weights=weights), np.finfo(np.float64).max)
+
+
+def column_scales(data):
+    """Return the root of the mean square of the non-zero entries of each column, by weight.
+
+    Of up to 1,000 rows; 1 where there is none among them.
+    """
+    sample, weights = sample_rows(data)
+    n_features = data.X.shape[1]
+    squares, total = np.zeros(n_features), np.zeros(n_features)
+    # Of the largest entry, so that no square overflows or vanishes.
+    unit = max(float(abs(X).max()) for _, X in row_batches(data, sample)) or 1.0
+    for rows, X in row_batches(data, sample):
+        entries = X.tocoo() if issparse(X) else coo_array(X)
+        entry_weights = weights[rows][entries.coords[0]]
+        columns = entries.coords[1]
+        scaled = (entries.data / unit) ** 2 * entry_weights
+        squares += np.bincount(columns, weights=scaled, minlength=n_features)
+        nonzero = entry_weights * (entries.data != 0)
+        total += np.bincount(columns, weights=nonzero, minlength=n_features)
+    found = (total > 0) & (squares > 0)
+    scales = np.ones(n_features)
+    scales[found] = unit * np.sqrt(squares[found] / total[found])
+    return scales
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The numbers that hyper-parameters stand for, given the rows.
+
+    Attributes
+    ----------
+    batch_size, max_iter : int
+    max_updates, n_iter_no_change : int or None
+    alpha, dropout : float
+    learning_rate, base_rate : float or None
+        The initial step size, and the one to go on with.
+    first_layer : float
+        Their factor for W1.
+    schedule : Schedule
+    position : int
+        Updates of its plan that have been made.
+    """
+
+    batch_size: int
+    max_iter: int
+    max_updates: int | None
+    n_iter_no_change: int | None
+    alpha: float
+    dropout: float
+    learning_rate: float | None
+    base_rate: float | None
+    first_layer: float
+    schedule: Schedule
+    position: int
+
+    @property
+    def learning_rate_W1(self):
+        """The initial step size of W1."""
+        return self.learning_rate and self.learning_rate * self.first_layer
+
+
+def resolve_settings(estimator, data, validates, earlier, one_pass):
+    """Replace "auto" by numbers.
+
+    Parameters
+    ----------
+    estimator : TwoLayerClassifier
+        Whose hyper-parameters are read.
+    data : Data
+        The rows to train on.
+    validates : bool
+        Whether there are rows to validate with.
+    earlier : TrainingState or None
+        What is gone on from.
+    one_pass : bool
+        Whether this is `partial_fit`.
+
+    Returns
+    -------
+    settings : Settings
+    """
+    solver, n_rows = estimator.solver, len(data.rows)
+    batch_size, alpha, dropout = estimator.batch_size, estimator.alpha, estimator.dropout
+    if batch_size == "auto" or solver == "lbfgs":
+        batch_size = auto_batch_size(solver, data)
+    if not estimator.replacement:
+        batch_size = min(batch_size, n_rows)
+    if alpha == "auto":
+        alpha = min(0.6, 500 / n_rows) if solver == "adamw" else 1e-3
+    if dropout == "auto":
+        dropout = 0.0 if solver == "lbfgs" else 0.1
+
+    n_updates = (
+        1 if solver == "lbfgs" else updates_per_epoch(n_rows, batch_size, estimator.replacement)
+    )
+    max_iter, max_updates = estimator.max_iter, estimator.max_updates
+    if max_iter == "auto":
+        max_iter = auto_max_iter(solver, n_updates)
+    planned = min(max_iter * n_updates, max_updates or inf)
+    kind, position = estimator.learning_rate_schedule, 0
+    if earlier and earlier.solver == solver:
+        position = earlier.position
+        if kind == "cosine" and not one_pass:
+            if position >= planned:  # the plan has been carried out, and the next one begins
+                position = 0
+            elif position:
+                max_updates = planned - position
+    schedule = Schedule(kind, planned, estimator.warmup_fraction)
+
+    n_iter_no_change = estimator.n_iter_no_change
+    if n_iter_no_change == "auto":
+        n_iter_no_change = 10 if validates or kind != "cosine" else None
+    if solver == "lbfgs" and not validates:
+        # L-BFGS has a criterion of its own, and may creep along a valley for a while.
+        n_iter_no_change = None
+    rates = resolve_rates(estimator, data, batch_size, earlier, one_pass)
+    return Settings(
+        batch_size,
+        max_iter,
+        max_updates,
+        n_iter_no_change,
+        alpha,
+        dropout,
+        *rates,
+        schedule,
+        position,
+    )
+
+
+def resolve_rates(estimator, data, batch_size, earlier, one_pass):
+    """Return the initial step size, the one to go on with, and their factor for W1."""
+    solver, asked = estimator.solver, estimator.learning_rate
+    if earlier and earlier.solver == solver and earlier.asked_rate == asked and solver != "lbfgs":
+        # One that has decayed goes on, unless the user has chosen another one.
+        return earlier.initial_rate, earlier.base_rate, earlier.first_layer
+    if solver == "lbfgs" or asked == "auto":
+        rate, first_layer = auto_learning_rates(solver, data, batch_size, one_pass)
+        return rate, rate, first_layer
+    return asked, asked, 1.0

@@ -134,7 +134,12 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         history, validated = call.state.history, call.validation is not None
         attributes = self._prediction_attributes(call, classes, call.state.parameters, copy=False)
         attributes |= {
+            "alpha_": call.settings.alpha,
+            "batch_size_": call.settings.batch_size,
+            "dropout_": call.settings.dropout,
+            "max_iter_": call.settings.max_iter,
             "learning_rate_": call.state.initial_rate,
+            "learning_rate_W1_": call.settings.learning_rate_W1,
             "n_iter_": call.state.n_epochs,
             "n_updates_": history.n_updates,
             "batch_loss_curve_": history.batch_losses,
@@ -171,9 +176,9 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
                 f"{state.history.n_updates} updates, in epoch {state.n_epochs}.",
                 stacklevel=5,
             )
-        elif not stopped:
+        elif not stopped and (self.solver == "lbfgs" or self.learning_rate_schedule != "cosine"):
             warnings.warn(
-                f"max_iter={self.max_iter} epochs have been trained, and the training has not "
+                f"max_iter={state.n_epochs} epochs have been trained, and the training has not "
                 f"converged yet. Try a larger max_iter, or a larger learning_rate.",
                 ConvergenceWarning,
                 stacklevel=5,

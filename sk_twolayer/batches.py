@@ -65,8 +65,12 @@ def most_epochs(n_rows, batch_size, replacement, max_iter, max_updates):
     """Return how many epochs there can be, of the limits on epochs and on updates."""
     if max_updates is None:
         return max_iter
-    updates = max(n_rows // batch_size, 1) if replacement else ceil(n_rows / batch_size)
-    return min(max_iter, ceil(max_updates / updates))
+    return min(max_iter, ceil(max_updates / updates_per_epoch(n_rows, batch_size, replacement)))
+
+
+def updates_per_epoch(n_rows, batch_size, replacement):
+    """Return the batches of an epoch."""
+    return max(n_rows // batch_size, 1) if replacement else ceil(n_rows / batch_size)
 
 
 class Dropout:

@@ -18,6 +18,7 @@ from sk_twolayer.base import BaseTwoLayerNetwork
 from sk_twolayer.labels import resolve_classes, resolve_named_classes
 from sk_twolayer.persistence import VersionedState
 from sk_twolayer.predictions import PredictionsMixin
+from sk_twolayer.schedules import SCHEDULES
 from sk_twolayer.validation import validate_rows, validate_validation_rows
 
 
@@ -248,23 +249,29 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     _parameter_constraints: ClassVar = {
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"sgd", "adam", "lbfgs"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "solver": [StrOptions({"sgd", "adam", "adamw", "lbfgs"})],
+        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
+        "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
         "learning_rate_decay": [Interval(Real, 0, 1, closed="right")],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "nesterov": ["boolean"],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "init": [StrOptions({"auto", "he", "glorot"}), Interval(Real, 0, None, closed="neither")],
         "replacement": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_updates": [None, Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "n_iter_no_change": [None, Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [
+            None,
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "class_weight": [None, dict, StrOptions({"balanced"})],
@@ -275,26 +282,28 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
 
     def __init__(
         self,
-        hidden_size=100,
+        hidden_size=200,
         *,
         activation="relu",
-        solver="sgd",
-        alpha=1e-3,
+        solver="adamw",
+        alpha="auto",
         batch_size="auto",
         learning_rate="auto",
+        learning_rate_schedule="cosine",
+        warmup_fraction=0.1,
         learning_rate_decay=0.95,
         momentum=0.9,
         nesterov=True,
         beta_1=0.9,
-        beta_2=0.999,
+        beta_2=0.98,
         epsilon=1e-8,
-        dropout=0.0,
+        dropout="auto",
         init="auto",
         replacement=False,
-        max_iter=200,
+        max_iter="auto",
         max_updates=None,
         tol=1e-4,
-        n_iter_no_change=10,
+        n_iter_no_change="auto",
         early_stopping=False,
         validation_fraction=0.1,
         class_weight=None,
@@ -308,6 +317,8 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
         self.alpha = alpha
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.warmup_fraction = warmup_fraction
         self.learning_rate_decay = learning_rate_decay
         self.momentum = momentum
         self.nesterov = nesterov
@@ -389,7 +400,7 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
         >>> model["classify"].best_validation_score_ == model.score(X_val, y_val)
         True
         """
-        if self.solver == "lbfgs" and self.dropout:
+        if self.solver == "lbfgs" and self.dropout not in ("auto", 0):
             raise ValueError(
                 f"dropout={self.dropout} makes the loss a random number, which the line search "
                 f"of solver='lbfgs' cannot follow. Use 'sgd' or 'adam', or dropout=0."

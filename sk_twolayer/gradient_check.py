@@ -90,7 +90,8 @@ def gradient_check(
         model = estimator_or_parameters
         check_is_fitted(model)
         (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
-        alpha, activation, output = model.alpha, model.activation, model.out_activation_
+        activation, output = model.activation, model.out_activation_
+        alpha = 0.0 if model.solver == "adamw" else model.alpha_  # whose decay is no penalty
         if y.ndim == 1:
             y = np.searchsorted(model.classes_, y)
             y = y if output == "softmax" else y[:, np.newaxis]

@@ -96,9 +96,9 @@ class LazyNetwork(TwoLayerNetwork):
         self._all = [unpack(vector, *shape)[0] for vector in (parameters, *moments)]
         self.W1 = self._all[0]
         self._missed, self._some_features = missed, some_features
-        if missed.products is None:
+        if alpha and missed.products is None:
+            self.catch_up()
             missed.products = inner_products(*self._all)
-        self._rate_of_map = None
         # The features of a batch, or None for all; its rows; the room for them.
         self._features, self._rows = None, self._all
         self._buffers = np.empty((len(self._all), 0, hidden_size), self.dtype)
@@ -126,7 +126,7 @@ class LazyNetwork(TwoLayerNetwork):
             X = self._gather(X)
         self._X = X.tocsc()  # whose products read each row of W1 once, or write it
         loss, accuracy = super().loss_and_gradients(self._X, y, sample_weight, keep)
-        return loss + 0.5 * self.alpha * float(self._missed.products[0]), accuracy
+        return loss + self._penalty_of_W1(), accuracy
 
     def _gather(self, X):
         """Gather what W1 and its moments have of the batch, up to date; narrow X to that."""
@@ -159,30 +159,28 @@ class LazyNetwork(TwoLayerNetwork):
     def update(self, gradient, learning_rate, n_updates=None):
         """Move the parameters one step; the gradient is overwritten."""
         self._optimizer.update(gradient, learning_rate, n_updates)
-        if learning_rate != self._rate_of_map:
-            self._idle_map, self._push = self._optimizer.idle_map(learning_rate, self.alpha)
-            self._rate_of_map = learning_rate
-        dots = np.zeros(3)
+        idle_map, push = self._optimizer.idle_map(learning_rate, self.alpha, n_updates)
+        dots, alpha = np.zeros(3), self.alpha
         blocks_of_rows = list(row_blocks(self._rows[0]))
         columns = transposed(self._X, blocks_of_rows)
         for rows, X_columns in zip(blocks_of_rows, columns, strict=True):
             w, *moments = (of_batch[rows] for of_batch in self._rows)
             g = X_columns @ self._dz1
-            if self.alpha:
+            if alpha:
                 dots += np.vdot(w, g), np.vdot(moments[0], g), np.vdot(g, g)
-                g += self.alpha * w
-            self._optimizer.move(learning_rate, w, *moments, g)
+                g += alpha * w
+            self._optimizer.move(learning_rate, n_updates, w, *moments, g)
             if self._features is not None:
                 for target, moved in zip(self._all, (w, *moments), strict=True):
                     as_items(target)[self._features[rows]] = as_items(moved)
         missed = self._missed
-        missed.products = move_products(missed.products, self._idle_map, self._push, dots)
+        missed.products = move_products(missed.products, idle_map, push, dots) if alpha else None
         if self._features is not None:
-            missed.advance(self._features, self._idle_map, self._optimizer)
+            missed.advance(self._features, idle_map, self._optimizer)
             if missed.n_updates >= MOST_MISSED and not self._some_features:
                 self.catch_up()
         elif self._some_features:
-            missed.advance(slice(None), self._idle_map, self._optimizer)
+            missed.advance(slice(None), idle_map, self._optimizer)
 
     def catch_up(self):
         """Bring all rows up to date."""
@@ -190,11 +188,15 @@ class LazyNetwork(TwoLayerNetwork):
             catch_up(self._all, self._missed, self._optimizer)
             if not self._some_features:
                 self._missed.forget()
-                self._missed.products = inner_products(*self._all)
+                if self.alpha:
+                    self._missed.products = inner_products(*self._all)
 
     def penalty(self):
         """Return ``alpha/2 (||W1||^2 + ||W2||^2)``."""
-        return 0.5 * self.alpha * float(self._missed.products[0]) + super().penalty()
+        return self._penalty_of_W1() + super().penalty()
+
+    def _penalty_of_W1(self):
+        return 0.5 * self.alpha * float(self._missed.products[0]) if self.alpha else 0.0
 
     def scores(self, X):
         """Compute the scores of every row of X, in row chunks; rows of W1 go on waiting."""

@@ -62,9 +62,9 @@ class SGD:
     def update(self, gradient, learning_rate, n_updates=None):
         """Move the parameters one step; the gradient is overwritten."""
         for parameters, velocity, step in blocks(self.parameters, *self.moments, gradient):
-            self.move(learning_rate, parameters, velocity, step)
+            self.move(learning_rate, n_updates, parameters, velocity, step)
 
-    def move(self, learning_rate, parameters, velocity, step):
+    def move(self, learning_rate, n_updates, parameters, velocity, step):
         """Move some parameters and their velocity; step is their gradient, and overwritten."""
         step *= learning_rate
         if not self.momentum:
@@ -80,13 +80,15 @@ class SGD:
 
     identity_map = np.eye(2)
 
-    def idle_map(self, learning_rate, alpha):
+    def idle_map(self, learning_rate, alpha, n_updates=None):
         """Return what an update makes of a weight w and its velocity v under the penalty alone.
 
         Parameters
         ----------
         learning_rate, alpha : float
             The step size, and the strength of the penalty.
+        n_updates : int, default=None
+            Not used: all updates at one rate are the same.
 
         Returns
         -------
@@ -96,7 +98,7 @@ class SGD:
             Multiplies the gradient g of the cross-entropy, and is added: (p g, q g).
         """
         w, v = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
-        self.move(learning_rate, w, v, np.array([alpha, 0.0, 1.0]))
+        self.move(learning_rate, n_updates, w, v, np.array([alpha, 0.0, 1.0]))
         return np.array([w[:2], v[:2]]), np.array([w[2], v[2]])
 
     @staticmethod
@@ -179,4 +181,157 @@ class Adam:
             parameters -= scratch
 
 
-OPTIMIZERS = {"sgd": SGD, "adam": Adam}
+class AdamW:
+    """Adam with weight decay decoupled from the gradient, exact also for rows that wait.
+
+    ``m <- beta_1 m + (1 - beta_1) g`` and ``v <- beta_2 v + (1 - beta_2) g^2``, and the t-th update
+    makes ``w <- (1 - rate decay) w - rate_t m / sqrt(v)`` of a weight w, where ``rate_t = rate
+    sqrt(1 - beta_2^t) / (1 - beta_1^t)``. Biases do not decay. No epsilon is added to sqrt(v):
+    instead v starts from epsilon^2, which keeps the division from zero as well, and lets a row
+    without a gradient move by numbers that are common to all rows (see `idle_map`).
+
+    Parameters
+    ----------
+    parameters : ndarray of shape (n_parameters,)
+        ``[W1 | W2 | b1 | b2]``, or the same without W1. Updated in place by every `update`.
+    moments : list of two ndarray of shape (n_parameters,), default=None
+        The running means of the gradient and of its square, updated in place; None starts them.
+    hidden_size, n_outputs : int
+        Shape of the network, which tells the weights from the biases.
+    decay : float, default=0.01
+        Strength of the weight decay.
+    first_layer : float, default=1.0
+        The step size of W1 is the learning rate times this.
+    beta_1, beta_2 : float, default=0.9, 0.95
+        How much of the running means is kept; beta_1 is less than sqrt(beta_2).
+    epsilon : float, default=1e-8
+        The root of what v starts from.
+
+    References
+    ----------
+    Loshchilov, Hutter. "Decoupled weight decay regularization." ICLR 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_twolayer.optimizers import AdamW
+    >>> parameters = np.array([1.0, 1.0, 1.0])  # W2, b1, b2
+    >>> adamw = AdamW(parameters, hidden_size=1, n_outputs=1, decay=0.4)
+    >>> adamw.update(np.array([100.0, -10.0, 0.0]), learning_rate=0.25, n_updates=1)
+    >>> parameters.round(6)  # 1 - 0.25 0.4 - 0.25; 1 + 0.25; no gradient
+    array([0.65, 1.25, 1.  ])
+    """
+
+    n_moments = 2
+
+    def __init__(
+        self,
+        parameters,
+        moments=None,
+        *,
+        hidden_size,
+        n_outputs,
+        decay=0.01,
+        first_layer=1.0,
+        beta_1=0.9,
+        beta_2=0.95,
+        epsilon=1e-8,
+    ):
+        if moments is None:
+            moments = [np.zeros_like(parameters), np.full_like(parameters, epsilon**2)]
+        self.parameters, self.moments = parameters, moments
+        self.decay, self.first_layer = decay, first_layer
+        self.beta_1, self.beta_2 = beta_1, beta_2
+        b1 = len(parameters) - hidden_size - n_outputs
+        W2 = b1 - hidden_size * n_outputs
+        # Parts of the vector, with the factor of their step size, and their decay.
+        self._parts = [
+            (slice(0, W2), first_layer, decay),
+            (slice(W2, b1), 1.0, decay),
+            (slice(b1, None), 1.0, 0.0),
+        ]
+
+    def update(self, gradient, learning_rate, n_updates):
+        """Move the parameters one step, the n_updates-th; the gradient is overwritten."""
+        for part, factor, decay in self._parts:
+            vectors = (vector[part] for vector in (self.parameters, *self.moments, gradient))
+            for block in blocks(*vectors):
+                self._move(learning_rate * factor, n_updates, decay, *block)
+
+    def move(self, learning_rate, n_updates, rows, mean, mean_square, gradient):
+        """Move some rows of W1 and their moments; the gradient is overwritten."""
+        rate = learning_rate * self.first_layer
+        self._move(rate, n_updates, self.decay, rows, mean, mean_square, gradient)
+
+    def _move(self, rate, n_updates, decay, parameters, mean, mean_square, scratch):
+        beta_1, beta_2 = self.beta_1, self.beta_2
+        scratch *= 1 - beta_1
+        mean *= beta_1
+        mean += scratch
+        scratch *= scratch
+        scratch *= (1 - beta_2) / (1 - beta_1) ** 2
+        mean_square *= beta_2
+        mean_square += scratch
+        # What had no gradient for a thousand updates may vanish in float32, and so has its mean.
+        np.maximum(mean_square, np.finfo(mean_square.dtype).tiny, out=mean_square)
+
+        np.sqrt(mean_square, out=scratch)
+        np.divide(mean, scratch, out=scratch)
+        scratch *= rate * self._correction(n_updates)
+        if decay:
+            parameters *= 1 - rate * decay
+        parameters -= scratch
+
+    def _correction(self, n_updates):
+        return sqrt(1 - self.beta_2**n_updates) / (1 - self.beta_1**n_updates)
+
+    # Without a gradient, m shrinks by beta_1, v by beta_2, and u = m / sqrt(v) by q = beta_1 /
+    # sqrt(beta_2): then w becomes D w - S u, with D = 1 - rate decay and S = rate_t q. A map holds
+    # D, -S, q and beta_2 of one update, or what follows from those of several.
+
+    identity_map = np.array([1.0, 0.0, 1.0, 1.0])
+
+    def idle_map(self, learning_rate, alpha, n_updates):
+        """Return what an update makes of a weight without a gradient; there is no push.
+
+        Parameters
+        ----------
+        learning_rate : float
+            The step size.
+        alpha : float
+            Not used: the penalty is not in the gradient.
+        n_updates : int
+            Which update it is.
+
+        Returns
+        -------
+        map : ndarray of shape (4,)
+            D, -S, q and beta_2 as above.
+        """
+        rate, q = learning_rate * self.first_layer, self.beta_1 / sqrt(self.beta_2)
+        step = -rate * self._correction(n_updates) * q
+        return np.array([1 - rate * self.decay, step, q, self.beta_2]), None
+
+    @staticmethod
+    def compose(map_, maps):
+        """Return maps, of shape (4, n), each followed by one other."""
+        D, S, q, beta_2 = maps
+        later_D, later_S, later_q, later_beta_2 = map_
+        return np.stack(
+            [later_D * D, later_D * S + later_S * q, later_q * q, later_beta_2 * beta_2]
+        )
+
+    @staticmethod
+    def apply_idle_maps(maps, w, mean, mean_square):
+        """Move rows of W1 and of their moments, each by its map, of shape (4, n), in place."""
+        D, S, q, beta_2 = maps.astype(w.dtype)[..., np.newaxis]
+        u = mean / np.sqrt(mean_square)
+        w *= D
+        w += np.multiply(u, S, out=u)
+        mean *= q * np.sqrt(beta_2)
+        mean_square *= beta_2
+        np.maximum(mean_square, np.finfo(w.dtype).tiny, out=mean_square)
+
+
+OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+LAZY_SOLVERS = ("sgd", "adamw")  # those that rows of W1 may wait for

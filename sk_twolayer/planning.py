@@ -11,16 +11,17 @@ from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
 from sk_twolayer.automatic import (
-    auto_batch_size,
+    Settings,
     auto_init,
-    auto_learning_rate,
+    column_scales,
     computing_dtype,
+    resolve_settings,
 )
 from sk_twolayer.batches import Data, most_epochs
 from sk_twolayer.lazy import keep_columns
 from sk_twolayer.missed_updates import MissedUpdates
-from sk_twolayer.optimizers import OPTIMIZERS
-from sk_twolayer.parameters import initialize, unpack
+from sk_twolayer.optimizers import LAZY_SOLVERS
+from sk_twolayer.parameters import initialize
 from sk_twolayer.state import TrainingState
 from sk_twolayer.streams import chunk_features, take_up_state
 from sk_twolayer.targets import count_classes, encode, refuse_single_class, weigh_rows
@@ -46,6 +47,8 @@ class Call:
         Of the parameters to publish.
     columns : dict
         What the estimator is to know of the columns of X.
+    settings : Settings
+        What "auto" stands for.
     """
 
     data: Data
@@ -55,6 +58,7 @@ class Call:
     features: np.ndarray | None
     dtype: np.dtype
     columns: dict
+    settings: Settings
 
     def most_epochs(self):
         """Return how many epochs there can be."""
@@ -111,29 +115,31 @@ def plan_call(estimator, fitted, X, y, sample_weight, classes, validation, one_p
     output, n_outputs = "softmax", len(classes)
     if data.y.ndim == 2:
         output, n_outputs = "logistic", data.y.shape[1]
+    solver, shape = estimator.solver, (X.shape[1], estimator.hidden_size, n_outputs)
+    settings = resolve_settings(estimator, data, validation is not None, earlier, one_pass)
     # Updates on sparse rows touch few rows of W1, and the others may wait.
-    lazy = estimator.solver == "sgd" and issparse(X)
-    shape = (X.shape[1], estimator.hidden_size, n_outputs)
-    features = None
+    lazy, features = solver in LAZY_SOLVERS and issparse(X), None
     if fitted:
-        features = chunk_features(fitted, estimator.solver, X) if lazy and one_pass else None
-        state = take_up_state(fitted, shape, estimator.solver, training_dtype, lazy, features)
+        if lazy and one_pass:
+            features = chunk_features(fitted, solver, settings.alpha, X)
+        state = take_up_state(
+            fitted, shape, solver, estimator.epsilon, training_dtype, lazy, features
+        )
     else:
-        state = draw_state(estimator, shape, training_dtype, rng)
+        state = draw_state(estimator, shape, training_dtype, data, rng)
     if lazy and state.missed is None:
         state.missed = MissedUpdates(shape[0])
-    plan = make_plan(
-        estimator, data, output, one_pass=one_pass, lazy=lazy, some_features=features is not None
-    )
-    state.initial_rate, state.rate = resolve_rates(estimator, data, plan.batch_size, earlier)
-    state.asked_rate, state.class_counts = estimator.learning_rate, class_counts
-    state.split_seed, state.generator = split_seed, rng.get_state()
+    state.initial_rate, state.base_rate = settings.learning_rate, settings.base_rate
+    state.first_layer, state.asked_rate = settings.first_layer, estimator.learning_rate
+    state.class_counts, state.split_seed = class_counts, split_seed
+    state.generator, state.position = rng.get_state(), settings.position
+    plan = make_plan(estimator, settings, shape, output, one_pass, lazy, features is not None)
     if features is not None:
         position = np.empty(X.shape[1], np.int32)
         data = replace(data, X=keep_columns(data.X, features, position))
     names = ("n_features_in_", "feature_names_in_")
     columns = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
-    return Call(data, validation, plan, state, features, dtype, columns)
+    return Call(data, validation, plan, state, features, dtype, columns, settings)
 
 
 def draw_generator(random_state, earlier):
@@ -166,63 +172,59 @@ def make_data(estimator, X, y, sample_weight, classes, dtype, earlier, one_pass)
     return Data(X, encode(y, classes, dtype), weights), class_counts
 
 
-def draw_state(estimator, shape, dtype, rng):
+def draw_state(estimator, shape, dtype, data, rng):
     """Return a state with new initial weights."""
-    solver, init = estimator.solver, estimator.init
-    n_moments = OPTIMIZERS[solver].n_moments if solver in OPTIMIZERS else 0
-    state = TrainingState.zeros(shape, solver, n_moments, dtype)
+    state, init = (
+        TrainingState.start(shape, estimator.solver, dtype, estimator.epsilon),
+        estimator.init,
+    )
+    W1, W2, b1, b2 = state.unpack(state.parameters)
+    initialize(W1, W2, b1, b2, auto_init(estimator.activation) if init == "auto" else init, rng)
     if init == "auto":
-        init = auto_init(estimator.activation)
-    initialize(*unpack(state.parameters, *shape), init, rng)
+        W1 /= column_scales(data)[:, np.newaxis]
     return state
 
 
-def make_plan(estimator, data, output, *, one_pass, lazy, some_features):
-    """Return how to train, with numbers in place of "auto"."""
-    solver, batch_size = estimator.solver, estimator.batch_size
-    if batch_size == "auto" or solver == "lbfgs":
-        batch_size = auto_batch_size(solver, data)
-    if not estimator.replacement:
-        batch_size = min(batch_size, len(data.rows))
+def make_plan(estimator, settings, shape, output, one_pass, lazy, some_features):
+    """Return how to train."""
+    solver = estimator.solver
+    adam = {
+        "beta_1": estimator.beta_1,
+        "beta_2": estimator.beta_2,
+        "epsilon": estimator.epsilon,
+    }
     optimizer_settings = {
         "sgd": {"momentum": estimator.momentum, "nesterov": estimator.nesterov},
-        "adam": {
-            "beta_1": estimator.beta_1,
-            "beta_2": estimator.beta_2,
-            "epsilon": estimator.epsilon,
+        "adam": adam,
+        "adamw": adam
+        | {
+            "hidden_size": shape[1],
+            "n_outputs": shape[2],
+            "decay": settings.alpha,
+            "first_layer": settings.first_layer,
         },
         "lbfgs": {},
     }
     limits = {}
     if not one_pass:
+        exponential = estimator.learning_rate_schedule == "exponential"
         limits = {
-            "max_iter": estimator.max_iter,
-            "max_updates": estimator.max_updates,
-            "learning_rate_decay": estimator.learning_rate_decay,
+            "max_iter": settings.max_iter,
+            "max_updates": settings.max_updates,
+            "schedule": settings.schedule,
+            "learning_rate_decay": estimator.learning_rate_decay if exponential else 1.0,
             "tol": estimator.tol,
-            # L-BFGS has a criterion of its own, and may creep along a valley for a while.
-            "n_iter_no_change": estimator.n_iter_no_change,
+            "n_iter_no_change": settings.n_iter_no_change,
         }
+    penalty = 0.0 if solver == "adamw" else settings.alpha
     return Plan(
         solver,
         optimizer_settings[solver],
-        {"alpha": estimator.alpha, "activation": estimator.activation, "output": output},
-        batch_size,
+        {"alpha": penalty, "activation": estimator.activation, "output": output},
+        settings.batch_size,
         replacement=estimator.replacement,
-        dropout=estimator.dropout,
+        dropout=settings.dropout,
         rows_may_wait=one_pass and lazy,
         some_features=some_features,
         **limits,
     )
-
-
-def resolve_rates(estimator, data, batch_size, earlier):
-    """Return the initial step size, and the one to go on with."""
-    solver, asked = estimator.solver, estimator.learning_rate
-    if solver == "lbfgs":
-        return None, None
-    if earlier and earlier.solver == solver and earlier.asked_rate == asked:
-        # One that has decayed goes on, unless the user has chosen another one.
-        return earlier.initial_rate, earlier.rate
-    rate = auto_learning_rate(solver, data, batch_size) if asked == "auto" else asked
-    return rate, rate

@@ -67,8 +67,13 @@ class TrainingState:
         Updates that the moments have seen.
     missed : MissedUpdates or None
         What rows of W1 have missed, where sparse rows are trained on.
-    rate, initial_rate : float or None
-        Step size of the next update, and the one it decayed from.
+    rate, base_rate, initial_rate : float or None
+        Step size of the last update, the one that the schedule multiplies by its factor, and the
+        one that this has decayed from.
+    first_layer : float
+        What they are multiplied by for W1.
+    position : int
+        Updates made of the plan that the schedule spans.
     asked_rate : float or "auto"
         What the user asked for, which `initial_rate` followed from.
     generator : tuple or None
@@ -89,7 +94,7 @@ class TrainingState:
     Examples
     --------
     >>> from sk_twolayer.state import TrainingState
-    >>> state = TrainingState.zeros((4, 10, 3), "sgd", n_moments=1, dtype=float)
+    >>> state = TrainingState.start((4, 10, 3), "sgd", dtype=float)
     >>> copy = state.copy()
     >>> copy.parameters[0] = 1
     >>> copy == state, copy == copy.copy()
@@ -103,8 +108,11 @@ class TrainingState:
     n_moment_updates: int = 0
     missed: MissedUpdates | None = None
     rate: float | None = None
+    base_rate: float | None = None
     initial_rate: float | None = None
     asked_rate: float | str | None = None
+    first_layer: float = 1.0
+    position: int = 0
     generator: tuple | None = None
     class_counts: np.ndarray | None = None
     split_seed: int | None = None
@@ -115,10 +123,19 @@ class TrainingState:
     best_parameters: np.ndarray | None = None
 
     @classmethod
-    def zeros(cls, shape, solver, n_moments, dtype, **others):
-        """Return a state whose parameters and moments are zero."""
-        vectors = [np.zeros(n_parameters(*shape), dtype) for _ in range(1 + n_moments)]
-        return cls(tuple(shape), vectors[0], solver, vectors[1:], **others)
+    def start(cls, shape, solver, dtype, epsilon=1e-8):
+        """Return a state whose parameters are zero, and whose moments are what the solver wants."""
+        state = cls(tuple(shape), np.zeros(n_parameters(*shape), dtype), solver)
+        state.start_moments(epsilon)
+        return state
+
+    def start_moments(self, epsilon):
+        """Let the moments be those before the first update."""
+        n_moments = {"lbfgs": 0, "sgd": 1, "adam": 2, "adamw": 2}[self.solver]
+        self.moments = [np.zeros_like(self.parameters) for _ in range(n_moments)]
+        if self.solver == "adamw":  # which adds no epsilon to the root of it later
+            self.moments[1].fill(epsilon**2)
+        self.n_moment_updates = 0
 
     @property
     def vectors(self):

@@ -21,7 +21,6 @@ from sk_twolayer.lazy import (
     occurring_features,
     row_blocks,
 )
-from sk_twolayer.missed_updates import inner_products
 from sk_twolayer.optimizers import OPTIMIZERS
 from sk_twolayer.parameters import unpack
 from sk_twolayer.state import History, TrainingState
@@ -43,15 +42,17 @@ def is_stream(fitted):
     return "coefs_" not in fitted and state is not None and state.missed is not None
 
 
-def chunk_features(fitted, solver, X):
+def chunk_features(fitted, solver, alpha, X):
     """Return the features of a chunk whose rows to train alone, or None for all."""
     if not is_stream(fitted) or fitted["_training_state"].solver != solver:
         return None
+    if alpha and fitted["_training_state"].missed.products is None:
+        return None  # the penalty needs a look at all rows
     features = occurring_features(X)
     return features.astype(np.intp) if len(features) < X.shape[1] // 2 else None
 
 
-def take_up_state(fitted, shape, solver, dtype, rows_may_wait, features=None):
+def take_up_state(fitted, shape, solver, epsilon, dtype, rows_may_wait, features=None):
     """Return a copy of the state that the attributes of an estimator hold.
 
     Parameters
@@ -61,7 +62,9 @@ def take_up_state(fitted, shape, solver, dtype, rows_may_wait, features=None):
     shape : tuple of three int
         Of the network as the hyper-parameters have it, which must be that of the attributes.
     solver : str
-        Moments go on where it is the same as before, and start at zero where it is not.
+        Moments go on where it is the same as before, and start anew where it is not.
+    epsilon : float
+        What those of "adamw" start from.
     dtype : dtype
         Of the copy.
     rows_may_wait : bool
@@ -101,9 +104,8 @@ def take_up_state(fitted, shape, solver, dtype, rows_may_wait, features=None):
         catch_up_all(state)
         state.missed = None
     if not goes_on:
-        n_moments = OPTIMIZERS[solver].n_moments if solver in OPTIMIZERS else 0
         state = TrainingState(shape, state.parameters.astype(dtype, copy=False), solver)
-        state.moments = [np.zeros_like(state.parameters) for _ in range(n_moments)]
+        state.start_moments(epsilon)
     *_, own_b1, own_b2 = unpack(state.parameters, *state.shape)
     own_b1[:], own_b2[:] = b1, b2
     state.history = History(
@@ -230,4 +232,3 @@ def catch_up_all(state):
     missed = state.missed
     catch_up(state.rows, missed, OPTIMIZERS[state.solver])
     missed.forget()
-    missed.products = inner_products(*state.rows)

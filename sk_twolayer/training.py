@@ -5,7 +5,7 @@ were allocated once, its loss and gradients are computed, and the optimizer move
 parameters; after the epoch the learning rate decays, and `Progress` tells whether to stop.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf, isfinite
 
@@ -19,6 +19,7 @@ from sk_twolayer.lbfgs import train_lbfgs
 from sk_twolayer.network import TwoLayerNetwork
 from sk_twolayer.optimizers import OPTIMIZERS
 from sk_twolayer.progress import Progress
+from sk_twolayer.schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Plan:
         Most epochs.
     max_updates : int, default=None
         Most batches, even inside an epoch.
+    schedule : Schedule, default=Schedule()
+        By what factor the rate is multiplied at each update.
     learning_rate_decay : float, default=1.0
         The rate is multiplied by it after each epoch.
     tol, n_iter_no_change : float, int or None
@@ -61,6 +64,7 @@ class Plan:
     dropout: float = 0.0
     max_iter: int = 1
     max_updates: int | None = None
+    schedule: Schedule = field(default_factory=Schedule)
     learning_rate_decay: float = 1.0
     tol: float = 0.0
     n_iter_no_change: int | None = None
@@ -157,11 +161,13 @@ def train_in_batches(network, optimizer, data, plan, progress, interrupts):
             if plan.dropout:
                 keep = dropout.draw(len(rows))
 
+            state.rate = state.base_rate * plan.schedule.factor(state.position)
             loss, accuracy = network.loss_and_gradients(X, y, weights, keep)
             if not isfinite(loss):
                 what, update = f"The loss became {loss}", history.n_updates + 1
                 raise progress.divergence(what, update, state.rate)
             state.n_moment_updates += 1
+            state.position += 1
             optimizer.update(network.gradient, state.rate, state.n_moment_updates)
 
             history.batch_losses.append(loss)
@@ -174,7 +180,7 @@ def train_in_batches(network, optimizer, data, plan, progress, interrupts):
 
         state.generator = rng.get_state()
         stopped = progress.end_epoch(epoch_loss / epoch_weight, epoch_accuracy / epoch_weight)
-        state.rate *= plan.learning_rate_decay
+        state.base_rate *= plan.learning_rate_decay
         if stopped or interrupts.asked_to_stop() or history.n_updates == last_update:
             return True
     return False
