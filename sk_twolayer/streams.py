@@ -215,16 +215,22 @@ def exchange_rows(stream, features, part):
     part : TrainingState
         Of these features alone, in this order.
     """
+    # All room is made first: memory that runs out must not leave half of an exchange.
+    pairs = []
     for vector, part_vector in zip(stream.vectors, part.vectors, strict=True):
         W1, part_W1 = stream.unpack(vector)[0], part.unpack(part_vector)[0]
-        for rows in row_blocks(part_W1):
-            kept = part_W1[rows].copy()
-            np.take(as_items(W1), features[rows], out=as_items(part_W1[rows]), mode="clip")
-            as_items(W1)[features[rows]] = as_items(kept)
+        rows, part_rows = as_items(W1), as_items(part_W1)
+        for block in row_blocks(part_W1):
+            pairs.append((rows, features[block], part_rows[block]))
         rest, part_rest = vector[W1.size :], part_vector[part_W1.size :]
-        rest[:], part_rest[:] = part_rest.copy(), rest.copy()
-    seen, part_seen = stream.missed.seen, part.missed.seen
-    seen[features], part_seen[:] = part_seen.copy(), seen[features]
+        pairs.append((rest, np.arange(len(rest)), part_rest))
+    pairs.append((stream.missed.seen, features, part.missed.seen))
+    room = np.empty(max(part_values.nbytes for *_, part_values in pairs), np.uint8)
+    for values, at, part_values in pairs:
+        kept = room[: part_values.nbytes].view(part_values.dtype)
+        kept[:] = part_values
+        np.take(values, at, out=part_values, mode="clip")
+        values[at] = kept
 
 
 def catch_up_all(state):

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from sk_twolayer import TwoLayerClassifier, lazy, missed_updates
+from sk_twolayer import TwoLayerClassifier, lazy, missed_updates, streams
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -152,6 +152,37 @@ def test_rows_that_do_not_occur_are_not_touched():
     touched = np.unique(X[:8].indices)
     changed = np.flatnonzero((waiting_rows(model) != before).any(axis=1))
     assert_array_equal(changed, touched)
+
+
+@pytest.mark.parametrize("helper", ["as_items", "row_blocks"])
+def test_memory_that_runs_out_as_rows_are_put_in_place_changes_nothing(helper, monkeypatch):
+    X, y = texts()
+    before = TwoLayerClassifier(5, alpha=0.1, random_state=0)
+    for rows in (slice(0, 80), slice(80, 120)):  # the first chunk touches too many rows to wait
+        before.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+    before = pickle.dumps(before)
+    original, n_struck = getattr(streams, helper), 0
+    for moment in range(20):
+        model = pickle.loads(before).partial_fit(X[120:124], y[120:124])  # has arrays of its own
+        expected = parameters(pickle.loads(pickle.dumps(model)))
+        model = pickle.loads(before).partial_fit(X[120:124], y[120:124])
+        countdown = iter(range(moment, -1, -1))
+
+        def strike(rows, countdown=countdown):
+            if next(countdown, 1) == 0:
+                raise MemoryError
+            return original(rows)
+
+        with monkeypatch.context() as context:
+            context.setattr(streams, helper, strike)
+            try:
+                model.partial_fit(X[124:128], y[124:128])
+            except MemoryError:
+                n_struck += 1
+            else:
+                break
+        assert_array_equal(parameters(model), expected)
+    assert n_struck >= 2
 
 
 def test_validation_and_warm_starts_are_those_of_dense_rows():
