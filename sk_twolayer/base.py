@@ -55,7 +55,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         Parameters
         ----------
         draft : TwoLayerClassifier
-            A twin that knows the columns of the rows.
+            A twin, which knows the columns of the rows.
         rows : tuple of X, y and sample_weight
             To train on.
         classes : ndarray of shape (n_classes,)
@@ -74,9 +74,7 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
         fitted = vars(self) if continues else None
         with Interrupts(passes_on=one_pass) as interrupts:
             call = plan_call(draft, fitted, *rows, classes, validation, one_pass)
-            watchers, end_fit_task = [], None
-            if self.verbose:
-                watchers.append(PrintedLines())
+            watchers = [PrintedLines()] if self.verbose else []
             if not one_pass:
                 end_fit_task = self._begin_fit_task(rows, call, classes, watchers)
             stopped = train(
