@@ -37,12 +37,12 @@ def _refuse_partial_fit(estimator):
     if estimator.solver == "lbfgs":
         raise NotAvailableError(
             "partial_fit is only available for stochastic optimizers. solver='lbfgs' needs all "
-            "rows at once: use 'sgd' or 'adam'."
+            "rows at once: use 'adamw', 'adam' or 'sgd'."
         )
     if estimator.early_stopping:
         raise NotAvailableError(
-            "partial_fit does not support early_stopping=True: it makes a single pass. Watch the "
-            "accuracy on rows of your own between the calls."
+            "partial_fit does not support early_stopping=True: it makes a single pass. "
+            "Monitor the score on validation rows of your own between the calls."
         )
 
 
@@ -50,95 +50,125 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     """Fully-connected network with one hidden layer.
 
     The network computes ``scores = max(0, X W1 + b1) W2 + b2`` and minimises the
-    cross-entropy of ``softmax(scores)`` plus ``alpha / 2 (||W1||^2 + ||W2||^2)``. Two
-    classes share one score, whose logistic sigmoid is the probability of the second; and
-    a label indicator y has one score and one sigmoid per label. The features should be of
-    a similar scale: put a :class:`~sklearn.preprocessing.StandardScaler` before it.
+    cross-entropy of ``softmax(scores)``, with weight decay. Two classes share one score,
+    whose logistic sigmoid is the probability of the second; and a label indicator y has
+    one score and one sigmoid per label. Nothing is done to X: the initial weights and the
+    learning rate follow the scale of its columns, which need not be standardised, though
+    it often helps.
 
     Parameters
     ----------
-    hidden_size : int, default=100
+    hidden_size : int, default=200
         Number of hidden units.
 
     activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        What bends the hidden units: max(0, z), tanh(z), 1 / (1 + exp(-z)), or nothing.
+        Hidden activation: max(0, z), tanh(z), 1 / (1 + exp(-z)), or z itself.
 
-    solver : {"sgd", "adam", "lbfgs"}, default="sgd"
-        Mini-batch gradient descent with momentum; Adam; or L-BFGS on all rows at once,
-        which suits small data, and for which an epoch is an iteration. For sparse rows of
-        many features take "sgd": its updates cost what the non-zeros cost, while each of
-        the others' passes over all parameters several times.
+    solver : {"adamw", "adam", "sgd", "lbfgs"}, default="adamw"
+        Adam with decoupled weight decay (Loshchilov and Hutter 2019); Adam with the L2
+        penalty in its gradient; mini-batch gradient descent with momentum; or L-BFGS on all
+        rows at once, which suits small data, and for which an epoch is an iteration. For
+        sparse rows of many features an update of "adamw" and "sgd" costs what the non-zeros
+        cost, while each of the others' passes over all parameters several times.
 
-    alpha : float, default=1e-3
-        Strength of the L2 penalty on the weights; the biases are not penalised. It is the
-        `reg` of CS231n and is *not* divided by the number of rows, as
-        :class:`~sklearn.neural_network.MLPClassifier` divides its `alpha`.
+    alpha : float or "auto", default="auto"
+        Strength of the penalty on the weights; the biases are not penalised. For "adamw" it
+        is the decoupled weight decay: an update at rate r multiplies each weight by
+        ``1 - r alpha``, and "auto" is 500 over the number of rows, but at most 0.6. For the
+        others the loss has a term ``alpha / 2 (||W1||^2 + ||W2||^2)``, and "auto" is 1e-3.
+        That is the `reg` of CS231n, *not* divided by the number of rows, as
+        :class:`~sklearn.neural_network.MLPClassifier` divides its `alpha`. The value in use
+        is `alpha_`.
 
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch. A number above the number of rows is clipped to it, unless
-        batches are drawn with replacement. "auto" is a tenth of the rows, but at least 32
-        and at most 200; for sparse rows with "sgd" it is a fiftieth, within the same
-        bounds, if a feature occurs less than once in such a batch on average. Not used by
-        "lbfgs".
+        batches are drawn with replacement. "auto" is a tenth of the rows, but at least 64
+        ("adamw") or 32 and at most 200; for sparse rows with "sgd" it is a fiftieth, from 32
+        to 200, if a feature occurs less than once in such a batch on average. The value in
+        use is `batch_size_`. Not used by "lbfgs".
 
     learning_rate : float or "auto", default="auto"
-        Initial step size. "auto" is 0.02 for "adam". For "sgd" it is 0.1, but at most 30
-        over the mean squared length of the rows (of up to 1,000 of them): that is less for
-        standardised rows of more than 300 features, and for features that are not scaled;
-        and more for rows about as short as those of TF-IDF, up to sqrt(batch_size) / 32.
-        The value in use is `learning_rate_`. Not used by "lbfgs".
+        Step size, before the schedule. "auto" follows from up to 1,000 of the rows, so that
+        columns of any scale are trained on steadily:
+
+        - "adamw": 0.03, but for W1 at most 1 over the mean L1 norm of the rows, as a step of
+          Adam moves the input of a hidden unit by about the rate times that norm;
+        - "adam": 0.02, but at most 1 over that norm;
+        - "sgd": 0.1, but at most 30 over the mean squared norm of the rows; more for rows of
+          about unit norm, such as those of TF-IDF, up to sqrt(batch_size) / 32.
+
+        In `partial_fit` the first two are a third of that. The values in use are
+        `learning_rate_` and `learning_rate_W1_`. Not used by "lbfgs".
+
+    learning_rate_schedule : {"cosine", "constant", "exponential"}, default="cosine"
+        "cosine" lets the rate fall to zero along half a period of the cosine, over the
+        updates that `max_iter` and `max_updates` allow; a fit that was interrupted goes on
+        with its plan when `warm_start` resumes it. "exponential" multiplies the rate by
+        `learning_rate_decay` after each epoch. `partial_fit`, which knows no end, keeps the
+        rate constant.
+
+    warmup_fraction : float, default=0.1
+        Share of the planned updates in which the rate first rises to its value linearly.
 
     learning_rate_decay : float, default=0.95
-        The step size is multiplied by it after each epoch of `fit`. `partial_fit` does
-        not decay it: how many chunks make an epoch only its caller knows.
+        Factor of the rate after each epoch, with the schedule "exponential".
 
     momentum : float, default=0.9
-        Share of the velocity that each update of "sgd" keeps; 0 is plain gradient descent.
+        Momentum of "sgd": the factor of the velocity at each update; 0 is plain gradient
+        descent.
 
     nesterov : bool, default=True
         Use Nesterov's momentum rather than the heavy ball's. Only for "sgd".
 
-    beta_1, beta_2 : float, default=0.9, 0.999
-        How much "adam" keeps of its running means of the gradient and of its square.
+    beta_1 : float, default=0.9
+        How much "adamw" and "adam" keep of their running mean of the gradient. For "adamw"
+        it must be below the square root of `beta_2`.
+
+    beta_2 : float, default=0.98
+        How much they keep of their running mean of its square.
 
     epsilon : float, default=1e-8
-        Keeps the division of "adam" from zero.
+        Keeps the division of "adam" from zero, added to the denominator; that of "adamw",
+        whose running mean of squares starts from its square.
 
-    dropout : float, default=0.0
-        Probability that a hidden unit is left out of a row's training pass; the others
-        are scaled up to make good for it ("inverted dropout"). Not for "lbfgs", whose
-        line search needs the same loss at the same weights.
+    dropout : float or "auto", default="auto"
+        Probability that a hidden unit is dropped in a row's training pass; the others are
+        scaled by ``1 / (1 - dropout)`` ("inverted dropout"). "auto" is 0.1, and 0 for
+        "lbfgs", whose line search needs the same loss at the same weights.
 
     init : {"auto", "he", "glorot"} or float, default="auto"
-        Standard deviation of the Gaussian initial weights: sqrt(2 / n_in) for "he", which
-        "auto" is with the activation "relu"; sqrt(2 / (n_in + n_out)) for "glorot", which it
-        is with the others; or the number itself (the exercise's `std`). The biases start
-        at zero.
+        Standard deviation of the Gaussian initial weights: sqrt(2 / n_in) for "he";
+        sqrt(2 / (n_in + n_out)) for "glorot"; or the number itself (the exercise's `std`).
+        "auto" is "he" with the activation "relu" and "glorot" with the others, and divides
+        each row of W1 by the root mean square of its column's non-zero entries (of up to
+        1,000 rows), so that all columns matter alike at first. The biases start at zero.
 
     replacement : bool, default=False
         Draw every batch with replacement, as the exercise does, instead of shuffling the
         rows once an epoch. An epoch is then max(n_samples // batch_size, 1) updates.
 
-    max_iter : int, default=200
-        Most epochs of one call to `fit`.
+    max_iter : int or "auto", default="auto"
+        Most epochs of one call to `fit`. "auto" is 30, or as many as make 300 updates; 200
+        for "lbfgs". The value in use is `max_iter_`.
 
     max_updates : int, default=None
         Most updates (mini-batches) of one call to `fit`, even inside an epoch.
 
     tol : float, default=1e-4
-        An epoch is progress if its mean loss is at least `tol` below the best so far; with
-        validation rows, if its validation accuracy is as much above the best. "lbfgs" stops
-        when no entry of the gradient is larger and the loss has ceased to fall by a
+        An epoch is an improvement if its mean loss is at least `tol` below the best so far;
+        with validation rows, if its validation accuracy is as much above the best. "lbfgs"
+        stops when no entry of the gradient is larger and the loss has ceased to fall by a
         thousandth an iteration.
 
-    n_iter_no_change : int, default=10
-        `fit` stops after so many epochs in a row without progress. None never stops. With
-        "lbfgs" only where there are validation rows.
+    n_iter_no_change : int, "auto" or None, default="auto"
+        `fit` stops after this many consecutive epochs without improvement. None never
+        stops. "auto" is 10, and None for the schedule "cosine" without validation rows: then
+        the plan is carried out. With "lbfgs" only where there are validation rows.
 
     early_stopping : bool, default=False
-        Hold rows out to watch the validation accuracy rather than the training loss, and
-        keep the weights of the best epoch. Passing `X_val` to `fit` does the same with
-        rows of one's own.
+        Hold rows out and monitor the validation accuracy rather than the training loss, and
+        keep the weights of the best epoch. Passing `X_val` to `fit` does the same with rows
+        of one's own.
 
     validation_fraction : float, default=0.1
         Share of the rows that `early_stopping` holds out, stratified by class.
@@ -149,8 +179,9 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
         of all rows seen so far, in `partial_fit`. A label indicator takes "balanced" only.
 
     warm_start : bool, default=False
-        Let `fit` go on from where the last one ended: parameters, velocity, decayed
-        learning rate, random numbers and history.
+        Resume from the end of the last `fit`: parameters, moments, schedule, random numbers
+        and history. Validation rows may be others than before: the weights that training
+        starts from are scored on them first.
 
     random_state : int, RandomState instance, default=None
         Draws the initial weights, the batches, the dropped units and the rows held out.
@@ -183,14 +214,21 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     n_updates_ : int
         Updates made since the parameters were drawn.
 
-    learning_rate_ : float
-        The initial step size in use; None for "lbfgs".
+    learning_rate_, learning_rate_W1_ : float or None
+        The step sizes in use, before the schedule, of W2 and the biases, and of W1; None for
+        "lbfgs".
+
+    alpha_, dropout_ : float
+        The values in use.
+
+    batch_size_, max_iter_ : int
+        The values in use.
 
     loss_ : float
         Mean loss of the last epoch.
 
     best_loss_ : float or None
-        The lowest mean loss of an epoch; None if a validation score was watched instead.
+        The lowest mean loss of an epoch; None if a validation score was monitored.
 
     loss_curve_ : list of float
         Mean loss of each epoch.
@@ -198,7 +236,7 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     batch_loss_curve_ : list of float or None
         Loss of each batch (with the penalty) before its update; with "lbfgs", of all rows
         after each iteration. None in a copy that was pickled, to keep pickles small, unless
-        its training can be gone on with (after `partial_fit` or with `warm_start`).
+        training can be resumed from it (after `partial_fit` or with `warm_start`).
 
     train_scores_ : list of float
         Mean accuracy of each epoch's batches, measured as they were trained on, every
@@ -211,7 +249,8 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
         Loss on them, with the penalty, so that it compares with `loss_curve_`.
 
     best_validation_score_ : float or None
-        The highest of the `validation_scores_`: that of the weights kept.
+        That of the weights kept: the highest of this call's `validation_scores_`, or of the
+        weights that a warm start began with.
 
     out_activation_ : {"softmax", "logistic"}
         What turns the scores into probabilities.
@@ -230,6 +269,8 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     ----------
     The two-layer exercise of "CS231n: Convolutional Neural Networks for Visual
     Recognition", Stanford University.
+
+    Loshchilov, Hutter. "Decoupled weight decay regularization." ICLR 2019.
 
     Examples
     --------
@@ -356,7 +397,7 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
             Weights of the rows, not negative. Zero leaves a row out.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Rows to watch the accuracy on, instead of holding rows of X out. In a
+            Rows to monitor the accuracy on, instead of holding rows of X out. In a
             :class:`~sklearn.pipeline.Pipeline` they are preprocessed as X is with
             ``Pipeline(..., transform_input=["X_val"])``.
 
@@ -403,7 +444,7 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
         if self.solver == "lbfgs" and self.dropout not in ("auto", 0):
             raise ValueError(
                 f"dropout={self.dropout} makes the loss a random number, which the line search "
-                f"of solver='lbfgs' cannot follow. Use 'sgd' or 'adam', or dropout=0."
+                f"of solver='lbfgs' cannot follow. Use 'adamw', 'adam' or 'sgd', or dropout=0."
             )
         continues = self.warm_start and hasattr(self, "classes_")
         draft, known = self._draft(), self._known_labels() if continues else ()
@@ -426,8 +467,7 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one pass over a chunk of rows, going on from the last call.
 
-        What the solver remembers (velocity, running means) goes on too, and the learning
-        rate does not decay. `max_iter`, `max_updates` and `tol` play no role. Not for
+        The moments of the solver go on too, and the learning rate is constant. `max_iter`, `max_updates` and `tol` play no role. Not for
         "lbfgs".
 
         Parameters
