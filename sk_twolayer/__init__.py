@@ -2,5 +2,5 @@
 
 from sk_twolayer.classifier import TwoLayerClassifier
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["TwoLayerClassifier"]

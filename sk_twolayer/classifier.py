@@ -467,8 +467,8 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one pass over a chunk of rows, going on from the last call.
 
-        The moments of the solver go on too, and the learning rate is constant. `max_iter`, `max_updates` and `tol` play no role. Not for
-        "lbfgs".
+        The moments of the solver go on too, and the learning rate is constant. `max_iter`,
+        `max_updates` and `tol` play no role. Not for "lbfgs".
 
         Parameters
         ----------
