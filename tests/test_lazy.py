@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from plain_settings import plain_classifier
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from sk_twolayer import TwoLayerClassifier, lazy, missed_updates, streams
+from sk_twolayer import lazy, missed_updates, streams
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -59,7 +60,7 @@ def test_lazy_and_dense_updates_agree(
 ):
     X, y = texts(n_rows=40 * batch_size, n_classes=n_classes, seed=seed)
     weights = np.random.default_rng(seed).uniform(0.5, 2, len(y)) if weighted else None
-    model = TwoLayerClassifier(
+    model = plain_classifier(
         5,
         learning_rate=0.005,
         batch_size=batch_size,
@@ -81,7 +82,7 @@ def test_lazy_and_dense_updates_agree(
 def test_a_stream_waits_between_chunks_and_through_pickles(nesterov, monkeypatch):
     monkeypatch.setattr(lazy, "MOST_MISSED", 7)  # all rows catch up in the middle, too
     X, y = texts()
-    sparse = TwoLayerClassifier(
+    sparse = plain_classifier(
         5, learning_rate=0.005, alpha=0.1, batch_size=8, nesterov=nesterov, random_state=0
     )
     dense = clone(sparse)
@@ -114,7 +115,7 @@ def test_many_updates_at_a_rate_of_its_own_each(streamed, momentum, nesterov):
     """So many that the tables of maps are joined twice and more, between reads and at reads."""
     n_updates = 3 * missed_updates.RECENT + 20
     X, y = texts(n_rows=30, density=0.005)
-    sparse = TwoLayerClassifier(
+    sparse = plain_classifier(
         4,
         activation="tanh",
         learning_rate=0.01,
@@ -146,7 +147,7 @@ def test_many_updates_at_a_rate_of_its_own_each(streamed, momentum, nesterov):
 
 def test_rows_that_do_not_occur_are_not_touched():
     X, y = texts()
-    model = TwoLayerClassifier(5, alpha=0.1, random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    model = plain_classifier(5, alpha=0.1, random_state=0).partial_fit(X, y, classes=[0, 1, 2])
     before = waiting_rows(model).copy()
     model.partial_fit(X[:8], y[:8])
     touched = np.unique(X[:8].indices)
@@ -157,7 +158,7 @@ def test_rows_that_do_not_occur_are_not_touched():
 @pytest.mark.parametrize("helper", ["as_items", "row_blocks"])
 def test_memory_that_runs_out_as_rows_are_put_in_place_changes_nothing(helper, monkeypatch):
     X, y = texts()
-    before = TwoLayerClassifier(5, alpha=0.1, random_state=0)
+    before = plain_classifier(5, alpha=0.1, random_state=0)
     for rows in (slice(0, 80), slice(80, 120)):  # the first chunk touches too many rows to wait
         before.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
     before = pickle.dumps(before)
@@ -188,7 +189,7 @@ def test_memory_that_runs_out_as_rows_are_put_in_place_changes_nothing(helper, m
 def test_validation_and_warm_starts_are_those_of_dense_rows():
     X, y = texts()
     for options in ({"early_stopping": True}, {"warm_start": True}):
-        sparse = TwoLayerClassifier(
+        sparse = plain_classifier(
             5, learning_rate=0.005, alpha=0.1, max_iter=4, random_state=0, **options
         )
         dense = clone(sparse)
@@ -207,7 +208,7 @@ def test_csr_arrays_of_any_kind():
     X = X.tolil()
     X[:20] = 0  # whole batches without an entry
     X = csr_array(X)
-    model = TwoLayerClassifier(
+    model = plain_classifier(
         5, learning_rate=0.005, alpha=0.1, batch_size=8, max_iter=3, random_state=0
     )
     dense = parameters(model.fit(X.toarray(), y))
@@ -226,7 +227,7 @@ def test_csr_arrays_of_any_kind():
 @pytest.mark.parametrize("dtype", [np.float32, np.int8, np.int64])
 def test_dtypes(dtype):
     X, y = texts(dtype=dtype)
-    model = TwoLayerClassifier(5, learning_rate=0.005, alpha=0.1, max_iter=5, random_state=0)
+    model = plain_classifier(5, learning_rate=0.005, alpha=0.1, max_iter=5, random_state=0)
     sparse, losses = parameters(model.fit(X, y)), model.batch_loss_curve_
     dense = parameters(model.fit(X.toarray(), y))
     assert sparse.dtype == dense.dtype == (np.float64 if dtype == np.int64 else np.float32)

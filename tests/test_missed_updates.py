@@ -86,7 +86,7 @@ def test_the_products_move_with_the_rows(momentum, nesterov):
     sgd = SGD(np.zeros(0), momentum=momentum, nesterov=nesterov)
     dots = np.array([np.vdot(w, g), np.vdot(v, g), np.vdot(g, g)])
     products = move_products(inner_products(w, v), *sgd.idle_map(0.1, 0.3), dots)
-    sgd.move(0.1, w, v, 0.3 * w + g)
+    sgd.move(0.1, None, w, v, 0.3 * w + g)
     assert_allclose(products, [np.vdot(w, w), np.vdot(w, v), np.vdot(v, v)], rtol=1e-12)
 
 
