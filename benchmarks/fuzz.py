@@ -177,6 +177,11 @@ def strike(case, model, call, given, dense):
     demand(error is KeyboardInterrupt, "went on after a MemoryError")
     demand(call == "fit", "partial_fit swallowed Ctrl-C")
     continues = earlier.warm_start and hasattr(earlier, "classes_")
+    if model.learning_rate_schedule == "cosine" or model.warmup_fraction:
+        # The length of the plan decides the rate: these are the first updates of the whole.
+        losses = twin.batch_loss_curve_[: len(model.batch_loss_curve_)]
+        demand(model.batch_loss_curve_ == losses, "Ctrl-C has changed the updates before it")
+        return "struck, fitted"
     n_updates = model.n_updates_ - (earlier.n_updates_ if continues else 0)
     whole = earlier.set_params(max_updates=n_updates).fit(**given)
     for name in [name for name in vars(whole) if name.endswith("_") and name[0] != "_"]:
@@ -310,7 +315,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fits", type=int, default=1000, help="calls of fit or partial_fit")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--solvers", nargs="+", default=["sgd", "adam", "lbfgs"])
+    parser.add_argument("--solvers", nargs="+", default=["sgd", "adam", "adamw", "lbfgs"])
     parser.add_argument("--only", type=int, help="the number of one case to run again")
     arguments = parser.parse_args()
     sys.exit(main(arguments.fits, arguments.seed, arguments.solvers, arguments.only))

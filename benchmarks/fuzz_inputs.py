@@ -17,6 +17,8 @@ BAD_PARAMETERS = {
     "alpha": [-1e-3, np.nan, "x", None],
     "batch_size": [0, -1, 1.5, "all"],
     "learning_rate": [0.0, -0.1, np.nan, "x"],
+    "learning_rate_schedule": ["linear", None, 1],
+    "warmup_fraction": [1.0, -0.1, "x", None],
     "learning_rate_decay": [0.0, 1.5],
     "momentum": [1.0, -0.1],
     "nesterov": ["yes"],
@@ -25,7 +27,7 @@ BAD_PARAMETERS = {
     "epsilon": [0.0],
     "dropout": [1.0, -0.1],
     "init": [0.0, "xavier", -1.0],
-    "max_iter": [0, 1.5],
+    "max_iter": [0, 1.5, "x"],
     "max_updates": [0],
     "tol": [-1.0],
     "n_iter_no_change": [0],
@@ -106,24 +108,26 @@ class Case:
             "hidden_size": int(rng.integers(1, 6)),
             "activation": str(rng.choice(["relu", "tanh", "logistic", "identity"])),
             "solver": str(rng.choice(solvers)),
-            "alpha": float(rng.choice([0, 1e-3, 0.1])),
+            "alpha": [0.0, 1e-3, 0.1, "auto"][rng.integers(4)],
             "batch_size": [1, 7, 1000, "auto"][rng.integers(1, 4)],
             "learning_rate": [0.01, 0.05, "auto"][rng.integers(3)],
+            "learning_rate_schedule": str(rng.choice(["constant", "exponential", "cosine"])),
+            "warmup_fraction": float(rng.choice([0, 0.1, 0.5])),
             "learning_rate_decay": float(rng.choice([0.9, 1.0])),
             "momentum": float(rng.choice([0, 0.9])),
             "nesterov": self.happens(0.5),
-            "dropout": 0.3 if self.happens(0.2) else 0.0,
+            "dropout": [0.0, 0.0, 0.3, "auto"][rng.integers(4)],
             "init": ["auto", "he", "glorot", 0.1][rng.integers(4)],
             "replacement": self.happens(0.2),
-            "max_iter": int(rng.integers(1, 4)),
+            "max_iter": int(rng.integers(1, 4)) if self.happens(0.9) else "auto",
             "max_updates": [None, 1, 5][rng.integers(3)],
-            "n_iter_no_change": [None, 1, 10][rng.integers(3)],
+            "n_iter_no_change": [None, 1, 10, "auto"][rng.integers(4)],
             "early_stopping": self.happens(0.08),
             "warm_start": self.happens(0.3),
             "random_state": int(rng.integers(100)),
         }
         if chosen["solver"] == "lbfgs" and self.happens(0.95):
-            chosen["dropout"] = 0.0
+            chosen["dropout"] = ["auto", 0.0][rng.integers(2)]
         if self.happens(0.1):
             chosen["random_state"] = np.random.RandomState(chosen["random_state"])
         chosen["class_weight"] = self.class_weight()
@@ -303,7 +307,7 @@ class Case:
             self.verdicts["validation"] = "odd"  # its labels may be those of the training rows
         solver, early_stopping = self.parameters["solver"], self.parameters["early_stopping"]
         if (call == "partial_fit" and (solver == "lbfgs" or early_stopping)) or (
-            call == "fit" and solver == "lbfgs" and self.parameters["dropout"]
+            call == "fit" and solver == "lbfgs" and self.parameters["dropout"] not in (0, "auto")
         ):
             self.verdicts["method"] = "bad"
         elif early_stopping:  # needs more rows

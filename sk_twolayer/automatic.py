@@ -11,6 +11,9 @@ from sk_twolayer.batches import updates_per_epoch
 from sk_twolayer.blocks import bytes_per_row, row_chunks
 from sk_twolayer.schedules import Schedule
 
+# What initial weights are divided by at least, so that none overflows, in float32 either.
+SMALLEST_SCALE = 1e-30
+
 
 def computing_dtype(X):
     """Return float32 where it holds every value of X exactly by its dtype, else float64."""
@@ -121,7 +124,7 @@ def mean_absolute_sum(data):
 def column_scales(data):
     """Return the root of the mean square of the non-zero entries of each column, by weight.
 
-    Of up to 1,000 rows; 1 where there is none among them.
+    Of up to 1,000 rows; 1 where there is none among them, and never less than `SMALLEST_SCALE`.
     """
     sample, weights = sample_rows(data)
     n_features = data.X.shape[1]
@@ -139,7 +142,7 @@ def column_scales(data):
     found = (total > 0) & (squares > 0)
     scales = np.ones(n_features)
     scales[found] = unit * np.sqrt(squares[found] / total[found])
-    return scales
+    return np.maximum(scales, SMALLEST_SCALE)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,10 @@ def our_version():
     return __version__
 
 
+# Hyper-parameters that did not exist in the first release, as it behaved.
+FIRST_RELEASE = {"learning_rate_schedule": "exponential", "warmup_fraction": 0.0}
+
+
 class VersionedState:
     """Add versions to what is pickled, which scikit-learn does for estimators of its own."""
 
@@ -40,4 +44,4 @@ class VersionedState:
                 f"the version that saved it.",
                 stacklevel=2,
             )
-        super().__setstate__(state)
+        super().__setstate__(FIRST_RELEASE | state)

@@ -95,6 +95,7 @@ def plan_call(estimator, fitted, X, y, sample_weight, classes, validation, one_p
     ValueError
         If the hyper-parameters do not suit the rows or the network to go on with.
     """
+    refuse_lasting_mean(estimator)
     earlier = fitted and fitted["_training_state"]
     dtype = fitted["intercepts_"][0].dtype if fitted else computing_dtype(X)
     # A line search stumbles over the rounding of float32.
@@ -117,11 +118,12 @@ def plan_call(estimator, fitted, X, y, sample_weight, classes, validation, one_p
         output, n_outputs = "logistic", data.y.shape[1]
     solver, shape = estimator.solver, (X.shape[1], estimator.hidden_size, n_outputs)
     settings = resolve_settings(estimator, data, validation is not None, earlier, one_pass)
+    penalty = 0.0 if solver == "adamw" else settings.alpha
     # Updates on sparse rows touch few rows of W1, and the others may wait.
     lazy, features = solver in LAZY_SOLVERS and issparse(X), None
     if fitted:
         if lazy and one_pass:
-            features = chunk_features(fitted, solver, settings.alpha, X)
+            features = chunk_features(fitted, solver, penalty, X)
         state = take_up_state(
             fitted, shape, solver, estimator.epsilon, training_dtype, lazy, features
         )
@@ -133,13 +135,26 @@ def plan_call(estimator, fitted, X, y, sample_weight, classes, validation, one_p
     state.first_layer, state.asked_rate = settings.first_layer, estimator.learning_rate
     state.class_counts, state.split_seed = class_counts, split_seed
     state.generator, state.position = rng.get_state(), settings.position
-    plan = make_plan(estimator, settings, shape, output, one_pass, lazy, features is not None)
+    plan = make_plan(
+        estimator, settings, shape, output, penalty, one_pass, lazy, features is not None
+    )
     if features is not None:
         position = np.empty(X.shape[1], np.int32)
         data = replace(data, X=keep_columns(data.X, features, position))
     names = ("n_features_in_", "feature_names_in_")
     columns = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
     return Call(data, validation, plan, state, features, dtype, columns, settings)
+
+
+def refuse_lasting_mean(estimator):
+    """Refuse "adamw" with a mean of the gradient that outlives that of its square."""
+    beta_1, beta_2 = estimator.beta_1, estimator.beta_2
+    if estimator.solver == "adamw" and beta_1**2 >= beta_2:
+        raise ValueError(
+            f"beta_1={beta_1} with beta_2={beta_2}: solver='adamw' needs beta_1 < sqrt(beta_2) = "
+            f"{beta_2**0.5:.6g}. Else the steps of a weight whose gradient has become zero would "
+            f"grow. Try a smaller beta_1, or a larger beta_2."
+        )
 
 
 def draw_generator(random_state, earlier):
@@ -183,7 +198,7 @@ def draw_state(estimator, shape, dtype, data, rng):
     return state
 
 
-def make_plan(estimator, settings, shape, output, one_pass, lazy, some_features):
+def make_plan(estimator, settings, shape, output, penalty, one_pass, lazy, some_features):
     """Return how to train."""
     solver = estimator.solver
     adam = {
@@ -214,7 +229,6 @@ def make_plan(estimator, settings, shape, output, one_pass, lazy, some_features)
             "tol": estimator.tol,
             "n_iter_no_change": settings.n_iter_no_change,
         }
-    penalty = 0.0 if solver == "adamw" else settings.alpha
     return Plan(
         solver,
         optimizer_settings[solver],

@@ -167,7 +167,8 @@ def train_in_batches(network, optimizer, data, plan, progress, interrupts):
                 what, update = f"The loss became {loss}", history.n_updates + 1
                 raise progress.divergence(what, update, state.rate)
             state.n_moment_updates += 1
-            state.position += 1
+            if plan.schedule.n_updates:  # a chunk of a stream is no part of a plan
+                state.position += 1
             optimizer.update(network.gradient, state.rate, state.n_moment_updates)
 
             history.batch_losses.append(loss)

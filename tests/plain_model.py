@@ -39,8 +39,19 @@ def adam(memory, w, g, rate, parameters):
     return -rate_t * m / (np.sqrt(v) + parameters["epsilon"])
 
 
+def adamw(memory, w, g, rate, parameters):
+    """Return how far AdamW moves one array of parameters; only the weights decay."""
+    beta_1, beta_2 = parameters["beta_1"], parameters["beta_2"]
+    t = memory["t"] = memory.get("t", 0) + 1
+    m = memory["mean"] = beta_1 * memory.get("mean", 0) + (1 - beta_1) * g
+    v = memory.get("square", np.full(g.shape, parameters["epsilon"] ** 2))
+    v = memory["square"] = beta_2 * v + (1 - beta_2) * g**2
+    decay = parameters["alpha"] if w.ndim == 2 else 0
+    return -rate * (m / (1 - beta_1**t) / np.sqrt(v / (1 - beta_2**t)) + decay * w)
+
+
 # How each solver moves the parameters. One that is here is tried by the stateful tests.
-SOLVERS = {"sgd": sgd, "adam": adam}
+SOLVERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
 
 ACTIVATIONS = {
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(float)),
@@ -67,12 +78,13 @@ class PlainModel:
         if not (p["warm_start"] and self.fitted):
             self.fitted, self.going_on = False, None
         classes = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
-        limits = [n for n in (p["max_updates"], max_updates) if n is not None]
+        decays = p["learning_rate_schedule"] == "exponential"
         self._train(
             *(X, y, sample_weight, classes, validation),
             max_iter=p["max_iter"],
-            max_updates=min(limits, default=np.inf),
-            decay=p["learning_rate_decay"],
+            max_updates=np.inf if p["max_updates"] is None else p["max_updates"],
+            interrupted_after=max_updates,
+            decay=p["learning_rate_decay"] if decays else 1.0,
             keeps=p["warm_start"],
             is_chunk=False,
         )
@@ -82,6 +94,7 @@ class PlainModel:
             *(X, y, sample_weight, np.asarray(classes), None),
             max_iter=1,
             max_updates=np.inf,
+            interrupted_after=None,
             decay=1.0,
             keeps=True,
             is_chunk=True,
@@ -98,6 +111,7 @@ class PlainModel:
         *,
         max_iter,
         max_updates,
+        interrupted_after,
         decay,
         keeps,
         is_chunk,
@@ -114,12 +128,21 @@ class PlainModel:
         batch_size = p["batch_size"] if p["replacement"] else min(p["batch_size"], len(rows))
 
         self.rate = self.initial_rate = p["learning_rate"]
-        memories = [{} for _ in self.weights]
+        memories, position = [{} for _ in self.weights], 0
         if state.get("solver") == p["solver"]:
-            memories = state["memories"]
+            memories, position = state["memories"], state["position"]
             if state["learning_rate"] == self.rate:
                 self.rate, self.initial_rate = state["rate"], state["initial_rate"]
         best, n_updates = (-np.inf, None), 0
+        if not is_chunk:
+            rounded = np.floor if p["replacement"] else np.ceil
+            in_an_epoch = max(int(rounded(len(rows) / batch_size)), 1)
+            planned = min(max_iter * in_an_epoch, max_updates)
+            if p["learning_rate_schedule"] == "cosine":
+                position = position if position < planned else 0  # else that plan is done
+                max_updates = planned - position
+        if interrupted_after is not None:
+            max_updates = min(max_updates, interrupted_after)
         self.n_iter = 0
         while self.n_iter < max_iter and n_updates < max_updates:
             sums = np.zeros(3)
@@ -131,8 +154,11 @@ class PlainModel:
                     uniform = dropped.random((len(batch), p["hidden_size"]))
                     keep = (uniform >= p["dropout"]) / (1 - p["dropout"])
                 loss, accuracy, gradients = self._loss(X[batch], Y[batch], weights[batch], keep)
+                rate = self.rate
+                if not is_chunk:
+                    rate, position = rate * self._factor(position, planned), position + 1
                 for w, g, memory in zip(self.weights, gradients, memories, strict=True):
-                    w += SOLVERS[p["solver"]](memory, w, g, self.rate, p)
+                    w += SOLVERS[p["solver"]](memory, w, g, rate, p)
                 kept = [value for memory in memories for value in memory.values()]
                 if not all(np.isfinite(value).all() for value in [loss, *self.weights, *kept]):
                     raise DivergedError
@@ -160,8 +186,17 @@ class PlainModel:
             self.going_on = {
                 **{"solver": p["solver"], "memories": memories, "counts": self.counts},
                 **{"learning_rate": p["learning_rate"], "initial_rate": self.initial_rate},
-                **{"rate": self.rate, "rng": rng},
+                **{"rate": self.rate, "rng": rng, "position": position},
             }
+
+    def _factor(self, position, planned):
+        """Return what the schedule multiplies the rate by, the first update being number 0."""
+        n_warmup = round(self.parameters["warmup_fraction"] * planned)
+        if position < n_warmup:
+            return (position + 1) / n_warmup
+        if self.parameters["learning_rate_schedule"] != "cosine":
+            return 1.0
+        return 0.5 + 0.5 * np.cos(np.pi * (position - n_warmup) / (planned - n_warmup))
 
     def _start(self, n_features, y, classes, rng):
         """Draw the weights and forget what was."""
@@ -209,7 +244,8 @@ class PlainModel:
 
     def _loss(self, X, Y, weights, keep=1.0):
         """Return the loss with its penalty, the accuracy, and the gradients of the weights."""
-        (W1, W2, b1, b2), alpha = self.weights, self.parameters["alpha"]
+        W1, W2, b1, b2 = self.weights
+        alpha = 0 if self.parameters["solver"] == "adamw" else self.parameters["alpha"]
         activate, derivative = ACTIVATIONS[self.parameters["activation"]]
         z1 = X @ W1 + b1
         a1 = activate(z1) * keep

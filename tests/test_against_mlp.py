@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from plain_settings import plain_classifier
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.datasets import (
     load_breast_cancer,
@@ -62,7 +63,7 @@ def test_full_batch_epochs_are_mlps(kind, activation, solver, options):
     common = {"activation": activation, "solver": solver, "batch_size": n, "random_state": 0}
     peer_options = {k.replace("nesterov", "nesterovs_momentum"): v for k, v in options.items()}
     peer = MLPClassifier(9, alpha=alpha, learning_rate_init=0.01, **common, **peer_options)
-    ours = TwoLayerClassifier(9, alpha=alpha / w.sum(), learning_rate=0.01, **common, **options)
+    ours = plain_classifier(9, alpha=alpha / w.sum(), learning_rate=0.01, **common, **options)
     peer.partial_fit(X, y, classes=classes, sample_weight=w)
     ours.partial_fit(X, y, classes=classes, sample_weight=w)
 
@@ -86,7 +87,7 @@ def test_lbfgs_ends_at_least_as_low(load):
     X = StandardScaler().fit_transform(X)
     peer = MLPClassifier(solver="lbfgs", random_state=0).fit(X, y)
     alpha = peer.alpha / len(X)
-    ours = TwoLayerClassifier(solver="lbfgs", alpha=alpha, random_state=0).fit(X, y)
+    ours = plain_classifier(solver="lbfgs", alpha=alpha, random_state=0).fit(X, y)
     assert ours.loss_ <= peer.loss_
 
 
@@ -97,7 +98,7 @@ def test_alpha_shrinks_weights():
     X, y = digits(2)
     sums = []
     for alpha in (0, 0.01):
-        model = TwoLayerClassifier(10, alpha=alpha, random_state=1).fit(X[:100], y[:100])
+        model = plain_classifier(10, alpha=alpha, random_state=1).fit(X[:100], y[:100])
         sums.append([np.abs(W).sum() for W in model.coefs_])
     assert sums[0][0] > sums[1][0]
     assert sums[0][1] > sums[1][1]
@@ -105,7 +106,7 @@ def test_alpha_shrinks_weights():
 
 def test_an_update_worked_out_by_hand():
     X, y = np.array([[0.6, 0.8, 0.7]]), [0]
-    model = TwoLayerClassifier(
+    model = plain_classifier(
         2, activation="logistic", alpha=0.1, learning_rate=0.1, momentum=0, nesterov=False
     )
     model.partial_fit(X, y, classes=[0, 1])
@@ -125,7 +126,7 @@ def test_an_update_worked_out_by_hand():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_lbfgs_classification(n_class, activation):
     X, y = digits(n_class)
-    model = TwoLayerClassifier(
+    model = plain_classifier(
         50, solver="lbfgs", max_iter=150, random_state=1, activation=activation
     ).fit(X[:150], y[:150])
     assert model.score(X[:150], y[:150]) > 0.95
@@ -134,22 +135,22 @@ def test_lbfgs_classification(n_class, activation):
 
 def test_multilabel_classification():
     X, Y = make_multilabel_classification(n_samples=50, random_state=0)
-    full = TwoLayerClassifier(
+    full = plain_classifier(
         50, solver="lbfgs", alpha=1e-7, max_iter=150, random_state=0, activation="logistic"
     )
     assert full.fit(X, Y).score(X, Y) > 0.97
-    stream = TwoLayerClassifier(
+    stream = plain_classifier(
         50, solver="sgd", random_state=0, activation="logistic", alpha=1e-7, learning_rate=0.2
     )
     for _ in range(100):
         stream.partial_fit(X, Y, classes=[0, 1, 2, 3, 4])
     assert stream.score(X, Y) > 0.9
-    assert TwoLayerClassifier(early_stopping=True).fit(X, Y).predict(X).shape == Y.shape
+    assert plain_classifier(early_stopping=True).fit(X, Y).predict(X).shape == Y.shape
 
 
 def test_multilabel_probabilities():
     X, Y = make_multilabel_classification(n_samples=50, random_state=0)
-    model = TwoLayerClassifier(30, solver="lbfgs", alpha=1e-6, random_state=0).fit(X, Y)
+    model = plain_classifier(30, solver="lbfgs", alpha=1e-6, random_state=0).fit(X, Y)
     p = model.predict_proba(X)
     assert p.shape == Y.shape
     assert_array_equal(p > 0.5, Y)
@@ -164,8 +165,8 @@ def test_partial_fit_is_fit():
     for n_class in (2, 3):
         X, y = digits(n_class)
         options = {"random_state": 1, "alpha": 1e-7, "learning_rate": 0.2}
-        whole = TwoLayerClassifier(max_iter=100, tol=0, **options).fit(X, y)
-        parts = TwoLayerClassifier(**options)
+        whole = plain_classifier(max_iter=100, tol=0, **options).fit(X, y)
+        parts = plain_classifier(**options)
         for _ in range(100):
             parts.partial_fit(X, y, classes=np.unique(y))
         assert_array_equal(whole.predict(X), parts.predict(X))
@@ -198,12 +199,12 @@ def test_binary_probabilities():
 
 
 @pytest.mark.parametrize("container", [csr_array, csr_matrix])
-@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
 def test_sparse_and_dense_rows_give_the_same(container, solver):
     X, y = digits(3)
     options = {"solver": solver, "random_state": 1, "max_iter": 20}
-    dense = TwoLayerClassifier(15, **options).fit(X, y)
-    sparse = TwoLayerClassifier(15, **options).fit(container(X), y)
+    dense = plain_classifier(15, **options).fit(X, y)
+    sparse = plain_classifier(15, **options).fit(container(X), y)
     assert_allclose(dense.coefs_[0], sparse.coefs_[0], rtol=1e-6, atol=1e-9)
     assert_allclose(dense.coefs_[1], sparse.coefs_[1], rtol=1e-6, atol=1e-9)
     for method in ("predict", "predict_proba", "decision_function"):
@@ -218,7 +219,7 @@ def test_sparse_and_dense_rows_give_the_same(container, solver):
 def test_early_stopping():
     X, y = digits(2)
     tol = 0.2
-    model = TwoLayerClassifier(tol=tol, max_iter=3000, early_stopping=True).fit(X[:100], y[:100])
+    model = plain_classifier(tol=tol, max_iter=3000, early_stopping=True).fit(X[:100], y[:100])
     assert model.n_iter_ < 3000
     assert model.best_loss_ is None
     scores = model.validation_scores_
@@ -227,7 +228,7 @@ def test_early_stopping():
     assert max(scores) == model.best_validation_score_
     assert model.best_validation_score_ + tol > max(scores[-2:])
 
-    model = TwoLayerClassifier(tol=tol, max_iter=3000).fit(X[:100], y[:100])
+    model = plain_classifier(tol=tol, max_iter=3000).fit(X[:100], y[:100])
     assert model.validation_scores_ is None
     assert model.best_validation_score_ is None
     assert model.best_loss_ is not None
@@ -248,14 +249,14 @@ def test_early_stopping_with_strings():
 
 def test_early_stopping_with_unit_weights_is_that_without():
     options = {"solver": "adam", "early_stopping": True, "batch_size": 10, "random_state": 42}
-    weighted = TwoLayerClassifier(10, **options).fit(X_iris, y_iris, np.ones(150))
-    plain = TwoLayerClassifier(10, **options).fit(X_iris, y_iris)
+    weighted = plain_classifier(10, **options).fit(X_iris, y_iris, np.ones(150))
+    plain = plain_classifier(10, **options).fit(X_iris, y_iris)
     assert_allclose(weighted.predict_proba(X_iris), plain.predict_proba(X_iris))
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
 def test_warm_start_counts_epochs_of_each_call(solver):
-    model = TwoLayerClassifier(
+    model = plain_classifier(
         solver=solver, warm_start=True, max_iter=3, n_iter_no_change=None, random_state=0
     )
     for max_iter, length in [(3, 3), (3, 6), (5, 11)]:
@@ -282,7 +283,7 @@ def test_warm_start_with_other_classes(solver):
         "others": np.repeat([0, 1, 3], 50),
         "four": np.repeat([0, 1, 2, 3], [37, 37, 38, 38]),
     }
-    model = TwoLayerClassifier(2, solver=solver, warm_start=True, random_state=42, tol=1e-2)
+    model = plain_classifier(2, solver=solver, warm_start=True, random_state=42, tol=1e-2)
     model.fit(X_iris, y_iris).fit(X_iris, labels.pop("same"))
     for y in labels.values():
         with pytest.raises(ValueError, match=r"has the same classes as in the previous call"):
@@ -292,10 +293,10 @@ def test_warm_start_with_other_classes(solver):
 def test_stopping_by_tolerance_and_patience():
     X, y = digits(2)
     for patience in (2, 5, 10, 50):
-        model = TwoLayerClassifier(tol=0.01, max_iter=3000, n_iter_no_change=patience)
+        model = plain_classifier(tol=0.01, max_iter=3000, n_iter_no_change=patience)
         model.fit(X[:100], y[:100])
         assert patience < model.n_iter_ < 3000
-    model = TwoLayerClassifier(tol=1e9, max_iter=300, n_iter_no_change=None)
+    model = plain_classifier(tol=1e9, max_iter=300, n_iter_no_change=None)
     assert model.fit(X[:100], y[:100]).n_iter_ == 300
 
 
@@ -309,8 +310,8 @@ def test_float32_and_float64_agree():
     X, y = load_digits(n_class=3, return_X_y=True)
     options = {"hidden_size": 5, "alpha": 1e-7, "random_state": 1, "max_iter": 50}
     options |= {"learning_rate": 0.001}
-    in_64 = TwoLayerClassifier(**options).fit(X[:300], y[:300])
-    in_32 = TwoLayerClassifier(**options).fit(X[:300].astype(np.float32), y[:300])
+    in_64 = plain_classifier(**options).fit(X[:300], y[:300])
+    in_32 = plain_classifier(**options).fit(X[:300].astype(np.float32), y[:300])
     assert_array_equal(in_64.predict(X[300:]), in_32.predict(X[300:].astype(np.float32)))
     assert_allclose(in_64.predict_proba(X[300:]), in_32.predict_proba(X[300:]), atol=1e-2)
 
@@ -326,8 +327,8 @@ def test_a_model_loaded_by_joblib_trains_on(tmp_path):
 
 def test_infinite_parameters_are_an_error():
     X = np.finfo(np.float64).max * np.random.RandomState(0).uniform(size=(10, 2))
-    for solver in ("sgd", "adam", "lbfgs"):
+    for solver in ("sgd", "adam", "adamw", "lbfgs"):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             with pytest.raises(ValueError, match=r"diverged .*StandardScaler"):
-                TwoLayerClassifier(solver=solver).fit(X, [0, 1] * 5)
+                plain_classifier(solver=solver).fit(X, [0, 1] * 5)

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_matrix
-from sklearn.datasets import make_classification
+from plain_settings import plain_classifier
+from scipy.sparse import csr_array, csr_matrix
+from sklearn.datasets import load_breast_cancer, make_classification
 
 from sk_twolayer import TwoLayerClassifier
-from sk_twolayer.automatic import auto_learning_rate
+from sk_twolayer.automatic import auto_learning_rates
 from sk_twolayer.batches import Data
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -28,18 +29,16 @@ def test_the_automatic_learning_rate_follows_the_length_of_the_rows(data, as_spa
     expected += [(10, 64, 0.1), (100, 64, 30 / 100**2)]
     for scale, batch_size, rate in expected:
         scaled = csr_matrix(scale * X) if as_sparse else scale * X
-        model = TwoLayerClassifier(batch_size=batch_size, max_iter=1, random_state=0)
+        model = plain_classifier(batch_size=batch_size, max_iter=1, random_state=0)
         assert_allclose(model.fit(scaled, y).learning_rate_, rate)
     # The first chunk of a stream decides.
-    model = TwoLayerClassifier(random_state=0).partial_fit(100 * X, y, classes=[0, 1, 2])
+    model = plain_classifier(random_state=0).partial_fit(100 * X, y, classes=[0, 1, 2])
     assert_allclose(model.partial_fit(X, y).learning_rate_, 30 / 100**2)
     # A weight counts like a repetition.
     weights = np.repeat([1, 2], len(X) // 2)
-    weighted = TwoLayerClassifier(random_state=0, max_iter=1).fit(1e4 * X**2, y, weights)
+    weighted = plain_classifier(random_state=0, max_iter=1).fit(1e4 * X**2, y, weights)
     repeated = np.repeat(X, weights, axis=0), np.repeat(y, weights)
-    repeated = TwoLayerClassifier(random_state=0, max_iter=1).fit(
-        1e4 * repeated[0] ** 2, repeated[1]
-    )
+    repeated = plain_classifier(random_state=0, max_iter=1).fit(1e4 * repeated[0] ** 2, repeated[1])
     assert_allclose(weighted.learning_rate_, repeated.learning_rate_)
 
 
@@ -62,7 +61,7 @@ def test_the_automatic_batches(n_rows, of_a_tenth, of_a_fiftieth):
 def test_the_automatic_rate_is_for_the_rows_that_a_batch_can_have(data):
     X, y = data
     X = X[:64] / np.sqrt(np.mean((X[:64] ** 2).sum(axis=1)))
-    model = TwoLayerClassifier(batch_size=1000, max_iter=1, random_state=0).fit(X, y[:64])
+    model = plain_classifier(batch_size=1000, max_iter=1, random_state=0).fit(X, y[:64])
     assert_allclose(model.learning_rate_, np.sqrt(64) / 32)
 
 
@@ -71,11 +70,19 @@ def test_the_automatic_rate_is_for_the_rows_that_a_batch_can_have(data):
     [("relu", "he"), ("tanh", "glorot"), ("logistic", "glorot"), ("identity", "glorot")],
 )
 def test_the_automatic_initialization(data, activation, init):
+    """It is made for columns of scale 1: W1 is divided by the scale that each column has."""
+    X, y = data
+    X = X * np.logspace(-3, 6, 8) * (np.abs(X) > 0.3)
+    X[:, 5] = 0
+    options = {"activation": activation, "learning_rate": 1e-300, "max_updates": 1}
     automatic, chosen = (
-        TwoLayerClassifier(activation=activation, init=init, max_iter=1, random_state=0).fit(*data)
+        TwoLayerClassifier(init=init, random_state=0, **options).fit(X, y)
         for init in ("auto", init)
     )
-    assert_array_equal(automatic.coefs_[0], chosen.coefs_[0])
+    scales = np.array([np.sqrt(np.mean(x[x != 0] ** 2)) if x.any() else 1 for x in X.T])
+    scaled = automatic.coefs_[0] * scales[:, np.newaxis]
+    assert_allclose(scaled, chosen.coefs_[0], rtol=1e-10)
+    assert_array_equal(automatic.coefs_[1], chosen.coefs_[1])
 
 
 def test_entries_that_a_sparse_row_holds_twice_count_as_their_sum(data):
@@ -86,7 +93,7 @@ def test_entries_that_a_sparse_row_holds_twice_count_as_their_sum(data):
     halves = np.stack([3 * whole.data, -2 * whole.data], axis=1).ravel()
     twice = csr_matrix((halves, whole.indices.repeat(2), 2 * whole.indptr), shape=X.shape)
     rates = [
-        TwoLayerClassifier(max_iter=1, batch_size=32, random_state=0).fit(rows, y).learning_rate_
+        plain_classifier(max_iter=1, batch_size=32, random_state=0).fit(rows, y).learning_rate_
         for rows in (whole, twice)
     ]
     assert_allclose(rates, 30 / np.mean((X**2).sum(axis=1)))
@@ -100,9 +107,130 @@ def test_the_automatic_rate_is_positive_and_finite_at_any_scale(data, container,
     weights = np.full(len(X), weight)
     for scale in (1e-320, 1e-200, 1e100, 1e153, 1e200, 1e307):
         rows = Data(container(np.clip(X, -1, 1) * scale), y, weights)
-        rate = auto_learning_rate("sgd", rows, 64)
+        rate, first_layer = auto_learning_rates("sgd", rows, 64, one_pass=False)
         with np.errstate(over="ignore"):
             length = np.mean((np.clip(X, -1, 1) * scale) ** 2) * X.shape[1]
         expected = 0.25 if scale < 1 else 30 / min(length, np.finfo(float).max)
         assert_allclose(rate, expected)
         assert rate > 0
+        assert first_layer == 1
+
+
+# "adamw" and "adam": the rate of W1 is at most 1 over the mean absolute sum of a row.
+
+
+def fitted(X, y, weights=None, **options):
+    options = {"max_updates": 2, "random_state": 0} | options
+    return TwoLayerClassifier(3, **options).fit(X, y, weights)
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("solver", ["adam", "adamw"])
+def test_the_rate_of_the_first_layer_is_bounded_by_the_sums_of_the_rows(data, solver, container):
+    X, y = data
+    X = X / np.abs(X).sum(axis=1).mean()  # of mean absolute sum 1
+    largest = fitted(container(1e-6 * X), y, solver=solver).learning_rate_W1_
+    for scale in (2, 1e3, 1e6):
+        model = fitted(container(scale * X / largest), y, solver=solver)
+        assert_allclose(model.learning_rate_W1_, largest / scale)
+        rest = model.learning_rate_W1_ if solver == "adam" else largest  # which has one for all
+        assert_allclose(model.learning_rate_, rest)
+    assert_allclose(fitted(container(0.9 * X / largest), y, solver=solver).learning_rate_, largest)
+    # In a stream both are smaller, in the same proportion.
+    stream = TwoLayerClassifier(3, solver=solver, random_state=0)
+    stream.partial_fit(container(1e3 * X), y, classes=[0, 1, 2])
+    whole = fitted(container(1e3 * X), y, solver=solver)
+    share = stream.learning_rate_ / whole.learning_rate_
+    assert 0 < share <= 1
+    assert_allclose(stream.learning_rate_W1_, share * whole.learning_rate_W1_)
+
+
+def test_a_constant_column_counts_by_its_size(data):
+    X, y = data
+    constant = np.column_stack([X, np.full(len(X), -1e6)])
+    model = fitted(constant, y)
+    assert_allclose(model.learning_rate_W1_, 1 / (1e6 + np.abs(X).sum(axis=1).mean()))
+
+
+def test_a_weight_counts_like_a_repetition(data):
+    X, y = data
+    X, weights = 1e4 * X**2, np.repeat([1, 3], len(X) // 2)
+    weighted = fitted(X, y, weights)
+    repeated = fitted(np.repeat(X, weights, axis=0), np.repeat(y, weights))
+    assert_allclose(weighted.learning_rate_W1_, repeated.learning_rate_W1_)
+    for weight in (1e-300, 1e300):
+        assert_allclose(
+            fitted(X, y, weights * weight).learning_rate_W1_, weighted.learning_rate_W1_
+        )
+
+
+@pytest.mark.parametrize("kind", ["raw", "heavy tails", "a constant", "one in the millions"])
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_columns_of_any_scale_are_learned_from(kind, container):
+    X, y = load_breast_cancer(return_X_y=True)
+    if kind == "heavy tails":
+        X = np.sign(X - X.mean(axis=0)) * np.expm1(np.abs((X - X.mean(axis=0)) / X.std(axis=0)))
+    elif kind == "a constant":
+        X = np.column_stack([X, np.full(len(X), 100.0)])
+    elif kind == "one in the millions":
+        X = np.column_stack([X, np.random.default_rng(0).uniform(1e6, 3e6, len(X))])
+    model = TwoLayerClassifier(random_state=0).fit(container(X), y)
+    assert model.score(X, y) > 0.85  # 0.63 are of the larger class
+    other = TwoLayerClassifier(random_state=0).fit(np.asarray(X), y)
+    names = ("alpha", "batch_size", "dropout", "max_iter", "learning_rate", "learning_rate_W1")
+    for name in names:
+        assert_allclose(getattr(model, name + "_"), getattr(other, name + "_"), rtol=1e-12)
+
+
+# What was resolved is published.
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
+def test_numbers_that_were_chosen_are_published_as_they_are(data, solver):
+    chosen = {"alpha": 0.02, "dropout": 0.0, "max_iter": 2}
+    if solver != "lbfgs":
+        chosen |= {"dropout": 0.3, "batch_size": 7, "learning_rate": 0.03}
+    model = TwoLayerClassifier(3, solver=solver, **chosen, random_state=0).fit(*data)
+    for name, value in chosen.items():
+        assert getattr(model, name + "_") == value
+    assert model.learning_rate_W1_ == chosen.get("learning_rate")
+    assert model.n_iter_ == 2
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
+def test_numbers_that_were_resolved_lead_to_the_same_fit(data, solver):
+    """But for the rate of W1, which is an automatic one only."""
+    X, y = data
+    X = 0.1 * X  # too short for the first layer to need a rate of its own
+    automatic = TwoLayerClassifier(3, solver=solver, random_state=0).fit(X, y)
+    names = ["alpha", "batch_size", "dropout", "max_iter", "learning_rate"]
+    resolved = {name: getattr(automatic, name + "_") for name in names}
+    if solver == "lbfgs":
+        assert (resolved.pop("learning_rate"), automatic.learning_rate_W1_) == (None, None)
+        assert automatic.dropout_ == 0
+    else:
+        assert automatic.learning_rate_W1_ == automatic.learning_rate_
+        assert automatic.n_iter_ == automatic.max_iter_
+    same = TwoLayerClassifier(3, solver=solver, random_state=0, **resolved).fit(X, y)
+    assert_array_equal(same.coefs_[0], automatic.coefs_[0])
+    assert automatic.get_params()["max_iter"] == "auto"
+
+
+def test_a_small_table_is_passed_over_more_often():
+    X, y = make_classification(n_samples=6000, random_state=0)
+    large = TwoLayerClassifier(3, random_state=0).fit(X, y)
+    small = TwoLayerClassifier(3, random_state=0).fit(X[:100], y[:100])
+    assert small.max_iter_ > large.max_iter_
+    assert small.n_updates_ < large.n_updates_
+    assert small.batch_size_ < large.batch_size_
+    assert small.alpha_ > large.alpha_
+
+
+def test_a_model_that_goes_on_keeps_its_rates(data):
+    X, y = data
+    model = TwoLayerClassifier(3, warm_start=True, random_state=0, max_updates=2).fit(1e3 * X, y)
+    rates = model.learning_rate_, model.learning_rate_W1_
+    model.fit(X, y).partial_fit(X, y)
+    assert (model.learning_rate_, model.learning_rate_W1_) == rates
+    model.set_params(learning_rate=0.5).partial_fit(X, y)
+    assert (model.learning_rate_, model.learning_rate_W1_) == (0.5, 0.5)

@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from plain_settings import plain_classifier
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_iris
@@ -26,7 +27,7 @@ from sk_twolayer.network import TwoLayerNetwork
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, y = load_iris(return_X_y=True)
-SOLVERS = ["sgd", "adam", "lbfgs"]
+SOLVERS = ["sgd", "adam", "adamw", "lbfgs"]
 
 
 class Observer:
@@ -182,11 +183,11 @@ def test_the_number_of_epochs_is_announced_truthfully(options, most):
 def test_a_stop_request_ends_the_training_after_that_epoch(solver):
     options = {"solver": solver, "random_state": 0}
     observer = Observer(stop_after=3)
-    model = TwoLayerClassifier(max_iter=50, **options).set_callbacks(observer)
+    model = plain_classifier(max_iter=50, **options).set_callbacks(observer)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # it has not failed to converge: it was asked to stop
         model.fit(X, y)
-    shorter = TwoLayerClassifier(max_iter=3, **options).fit(X, y)
+    shorter = plain_classifier(max_iter=3, **options).fit(X, y)
     assert (model.n_iter_, model.n_updates_) == (3, shorter.n_updates_)
     assert_array_equal(model.coefs_[0], shorter.coefs_[0])
     assert model.loss_curve_ == shorter.loss_curve_
@@ -198,6 +199,7 @@ def test_a_stop_request_ends_the_training_after_that_epoch(solver):
     [
         {"solver": "sgd"},
         {"solver": "adam", "dropout": 0.3},
+        {"solver": "adamw"},
         {"solver": "lbfgs"},
         {"early_stopping": True, "learning_rate": 0.5, "validation_fraction": 0.3},
         {"batch_size": 20, "replacement": True},
@@ -208,13 +210,13 @@ def test_scores_of_epochs_are_those_of_refits(options):
     monitor = ScoringMonitor(scoring="accuracy")
     w = np.random.RandomState(0).uniform(size=150)
     options = {"random_state": 0, "n_iter_no_change": None, **options}
-    model = TwoLayerClassifier(max_iter=6, **options).set_callbacks(monitor)
+    model = plain_classifier(max_iter=6, **options).set_callbacks(monitor)
     model.fit(X, y, sample_weight=w)
     rows = monitor.get_logs().data
     assert len(rows) == 7
     for row in rows:
         epochs = 6 if row["task_name"] == "fit" else row["task_id"] + 1
-        refitted = TwoLayerClassifier(max_iter=epochs, **options).fit(X, y, sample_weight=w)
+        refitted = plain_classifier(max_iter=epochs, **options).fit(X, y, sample_weight=w)
         expected = accuracy_score(y, refitted.predict(X), sample_weight=w)
         assert_allclose(row["accuracy"], expected)
 
@@ -375,10 +377,10 @@ def epochs_before_updates(model, monkeypatch):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_an_interrupted_fit_is_the_fit_of_so_many_updates(solver, number, monkeypatch):
     options = {"solver": solver, "random_state": 0, "batch_size": 50, "n_iter_no_change": None}
-    rehearsal = TwoLayerClassifier(max_iter=12, **options)
+    rehearsal = plain_classifier(max_iter=12, **options)
     n_ended = epochs_before_updates(rehearsal, monkeypatch)
     observer = Observer()
-    model = TwoLayerClassifier(max_iter=50, warm_start=True, **options).set_callbacks(observer)
+    model = plain_classifier(max_iter=50, warm_start=True, **options).set_callbacks(observer)
     with monkeypatch.context() as context:
         at_every_update(context, lambda n: n == number and signal.raise_signal(signal.SIGINT))
         if solver == "lbfgs" and number == 1:  # which has not come to an iteration yet
@@ -405,7 +407,7 @@ def test_an_interrupted_fit_is_the_fit_of_so_many_updates(solver, number, monkey
     assert len(ends) == 1 + n_epochs + n_abandoned
     assert observer.events[-1] == "teardown"
 
-    whole = TwoLayerClassifier(max_iter=50, warm_start=True, **options)
+    whole = plain_classifier(max_iter=50, warm_start=True, **options)
     whole.set_params(max_updates=n_updates).fit(X, y)
     assert_same_arrays(model, whole)
     for each in (model, whole):  # and they go on alike

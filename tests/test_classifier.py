@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from plain_settings import plain_classifier
 from sklearn.datasets import load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
@@ -40,7 +41,7 @@ def toy_model(**params):
         "n_iter_no_change": None,
         "random_state": 0,
     }
-    return TwoLayerClassifier(**defaults | params)
+    return plain_classifier(**defaults | params)
 
 
 def test_toy_scores_and_loss_are_the_published_ones():
@@ -113,8 +114,9 @@ def test_fifty_updates_agree_with_the_plain_formulas(data, dtype, tolerance):
     X, y = data
     X = X.astype(dtype)
     w = np.random.RandomState(1).uniform(0.1, 3, len(X))
-    model = TwoLayerClassifier(
+    model = plain_classifier(
         6,
+        init="he",
         alpha=0.01,
         learning_rate=0.05,
         learning_rate_decay=0.9,
@@ -268,8 +270,8 @@ def test_integer_weights_are_repeated_rows_where_batches_are_all_data(data):
     X, y = data
     w = np.random.RandomState(0).randint(0, 3, len(X))
     options = {"max_iter": 20, "random_state": 0, "batch_size": 1000}
-    weighted = TwoLayerClassifier(**options).fit(X, y, w)
-    repeated = TwoLayerClassifier(**options).fit(X.repeat(w, axis=0), y.repeat(w))
+    weighted = plain_classifier(**options).fit(X, y, w)
+    repeated = plain_classifier(**options).fit(X.repeat(w, axis=0), y.repeat(w))
     assert_allclose(parameters(weighted), parameters(repeated), rtol=1e-9, atol=1e-12)
     assert_allclose(weighted.train_scores_, repeated.train_scores_)
 
@@ -308,8 +310,8 @@ def test_balanced_partial_fit_counts_all_rows_so_far(data):
 def test_warm_start_goes_on_where_the_last_fit_ended(data):
     X, y = data
     options = {"random_state": 0, "batch_size": 32, "learning_rate_decay": 0.9}
-    whole = TwoLayerClassifier(max_iter=6, **options).fit(X, y)
-    parts = TwoLayerClassifier(max_iter=3, warm_start=True, **options).fit(X, y)
+    whole = plain_classifier(max_iter=6, **options).fit(X, y)
+    parts = plain_classifier(max_iter=3, warm_start=True, **options).fit(X, y)
     parts = pickle.loads(pickle.dumps(parts)).fit(X, y)
     assert_array_equal(parameters(parts), parameters(whole))
     assert parts.loss_curve_ == whole.loss_curve_
@@ -320,8 +322,8 @@ def test_warm_start_goes_on_where_the_last_fit_ended(data):
 def test_partial_fit_is_fit_without_decay(data):
     X, y = data
     options = {"random_state": 0, "batch_size": 32, "learning_rate_decay": 1.0}
-    whole = TwoLayerClassifier(max_iter=5, **options).fit(X, y)
-    parts = TwoLayerClassifier(**options)
+    whole = plain_classifier(max_iter=5, **options).fit(X, y)
+    parts = plain_classifier(**options)
     for _ in range(5):
         parts.partial_fit(X, y, classes=[0, 1, 2])
     assert_array_equal(parameters(parts), parameters(whole))
@@ -382,7 +384,10 @@ def test_a_pickle_counts_the_updates_whose_losses_it_leaves_out(data):
 
 def test_features_that_are_not_scaled_do_not_diverge(data):
     X, y = data
-    model = TwoLayerClassifier(activation="identity", max_iter=20, random_state=0).fit(1e4 * X, y)
+    adamw = TwoLayerClassifier(activation="identity", max_iter=20, random_state=0).fit(1e4 * X, y)
+    assert adamw.loss_curve_[-1] < adamw.loss_curve_[0] < 10
+    model = plain_classifier(activation="identity", init="glorot", max_iter=20, random_state=0)
+    model.fit(1e4 * X, y)
     assert model.loss_curve_[-1] < model.loss_curve_[0]
     with pytest.raises(ValueError, match="diverged"):
         model.set_params(learning_rate=0.1).fit(1e4 * X, y)
@@ -405,7 +410,7 @@ def test_history(data):
 def test_train_scores_are_accuracies_of_the_batches():
     # A rate too small to change a prediction makes the running accuracy the final one.
     X, y = load_iris(return_X_y=True)
-    model = TwoLayerClassifier(max_iter=2, learning_rate=1e-12, random_state=0).fit(X, y)
+    model = plain_classifier(max_iter=2, learning_rate=1e-12, random_state=0).fit(X, y)
     assert_allclose(model.train_scores_, [model.score(X, y)] * 2)
 
 
@@ -413,19 +418,19 @@ def test_max_updates_stops_inside_an_epoch(data):
     X, y = data
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = TwoLayerClassifier(batch_size=50, max_updates=7, random_state=0).fit(X, y)
+        model = plain_classifier(batch_size=50, max_updates=7, random_state=0).fit(X, y)
     assert (model.n_updates_, model.n_iter_, len(model.loss_curve_)) == (7, 3, 3)
     assert_allclose(model.loss_curve_[2], model.batch_loss_curve_[6])
 
 
 def test_stopping_by_tol(data):
-    model = TwoLayerClassifier(tol=0.5, n_iter_no_change=4, random_state=0).fit(*data)
+    model = plain_classifier(tol=0.5, n_iter_no_change=4, random_state=0).fit(*data)
     curve = np.array(model.loss_curve_)
     best_before = np.minimum.accumulate(np.r_[np.inf, curve[:-1]])
     assert not (curve[-4:] <= best_before[-4:] - 0.5).any()
     assert curve[-5] <= best_before[-5] - 0.5
     with pytest.warns(ConvergenceWarning, match="max_iter=3"):
-        TwoLayerClassifier(max_iter=3, random_state=0).fit(*data)
+        plain_classifier(max_iter=3, random_state=0).fit(*data)
 
 
 def test_verbose_prints_a_line_an_epoch(data, capsys):
@@ -489,7 +494,7 @@ def test_bad_data_is_named(data):
 
 def test_partial_fit_errors(data):
     X, y = data
-    model = TwoLayerClassifier(random_state=0)
+    model = plain_classifier(random_state=0)
     with pytest.raises(ValueError, match="classes must be given in the first call"):
         model.partial_fit(X, y)
     with pytest.raises(ValueError, match=r"labels \[2\] that are not in classes \[0 1\]"):
@@ -523,7 +528,7 @@ def test_warm_start_errors(data):
 
 def test_divergence_stops_at_once_and_leaves_the_model_as_it_was(data):
     X, y = data
-    model = TwoLayerClassifier(learning_rate=1e200, alpha=1.0, random_state=0)
+    model = plain_classifier(learning_rate=1e200, alpha=1.0, random_state=0)
     message = r"loss became (nan|inf) at update \d, with learning_rate=1e\+200.*smaller"
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # the overflow on the way is not worth a warning
@@ -541,6 +546,6 @@ def test_divergence_stops_at_once_and_leaves_the_model_as_it_was(data):
 
 
 def test_the_last_update_is_checked_too(data):
-    model = TwoLayerClassifier(learning_rate=1e308, alpha=1e5, max_updates=1, random_state=0)
+    model = plain_classifier(learning_rate=1e308, alpha=1e5, max_updates=1, random_state=0)
     with pytest.raises(ValueError, match=r"parameters became infinite at update 1"):
         model.fit(*data)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from plain_settings import plain_classifier
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
@@ -31,12 +32,26 @@ def test_the_toy_model_is_as_exact_as_published():
 def test_fitted_estimators(n_classes, dtype, activation):
     X, y = load_iris(return_X_y=True)
     X, y = X[y < n_classes].astype(dtype), np.array(["a", "b", "c"])[y[y < n_classes]]
-    model = TwoLayerClassifier(
-        8, activation=activation, alpha=0.1, learning_rate=0.05, max_updates=20, random_state=0
+    model = plain_classifier(
+        8,
+        activation=activation,
+        init="he" if activation == "relu" else "glorot",
+        alpha=0.1,
+        learning_rate=0.05,
+        max_updates=20,
+        random_state=0,
     ).fit(X, y)
     w = np.random.RandomState(0).uniform(0.5, 2, len(X))
     assert max(gradient_check(model, X, y).values()) < 1e-6
     assert max(gradient_check(model, X, y, w).values()) < 1e-6
+
+
+def test_the_decay_of_adamw_is_no_part_of_the_loss():
+    model = TwoLayerClassifier(10, solver="adamw", alpha=9.0, max_updates=2, random_state=0)
+    model.fit(TOY_X, TOY_Y)
+    (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
+    without = gradient_check({"W1": W1, "b1": b1, "W2": W2, "b2": b2}, TOY_X, TOY_Y, alpha=0.0)
+    assert gradient_check(model, TOY_X, TOY_Y) == without
 
 
 def test_a_label_indicator():

@@ -8,12 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from plain_settings import plain_classifier
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from sk_twolayer import TwoLayerClassifier, lazy, missed_updates, streams
+from sk_twolayer import lazy, missed_updates, streams
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+ADAMW = {"solver": "adamw", "beta_2": 0.98}
+COSINE = {"learning_rate_schedule": "cosine", "warmup_fraction": 0.2}
 
 
 def texts(n_rows=160, n_features=300, n_classes=3, density=0.02, seed=0, dtype=np.float64):
@@ -57,17 +62,48 @@ def waiting_rows(model):
 def test_lazy_and_dense_updates_agree(
     weighted, n_classes, batch_size, dense_batch, seed, **options
 ):
-    X, y = texts(n_rows=40 * batch_size, n_classes=n_classes, seed=seed)
-    weights = np.random.default_rng(seed).uniform(0.5, 2, len(y)) if weighted else None
-    model = TwoLayerClassifier(
+    model = plain_classifier(5, batch_size=batch_size, random_state=seed, **options)
+    check_lazy_is_dense(model, n_classes, dense_batch, weighted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    betas=st.sampled_from([(0.9, 0.98), (0.9, 0.999), (0.0, 0.9), (0.9, 0.82)]),
+    epsilon=st.sampled_from([1e-8, 1e-2]),
+    alpha=st.sampled_from([0.0, 0.01, 1.0]),
+    # Of these the last leaves the rate as it is within an epoch, the others at no update.
+    learning_rate_schedule=st.sampled_from(["cosine", "cosine", "exponential"]),
+    warmup_fraction=st.sampled_from([0.0, 0.3]),
+    weighted=st.booleans(),
+    dropout=st.sampled_from([0.0, 0.4]),
+    replacement=st.booleans(),
+    batch_size=st.sampled_from([1, 4, 7]),
+    n_classes=st.sampled_from([2, 3]),
+    activation=st.sampled_from(["relu", "tanh"]),
+    dense_batch=st.sampled_from([0.0, 0.09, 1.0]),
+    seed=st.integers(0, 1000),
+)
+def test_lazy_and_dense_updates_of_adamw_agree(
+    betas, weighted, n_classes, batch_size, dense_batch, seed, **options
+):
+    model = plain_classifier(
         5,
-        learning_rate=0.005,
+        solver="adamw",
         batch_size=batch_size,
-        max_iter=5,
-        n_iter_no_change=None,
+        beta_1=betas[0],
+        beta_2=betas[1],
         random_state=seed,
         **options,
     )
+    check_lazy_is_dense(model, n_classes, dense_batch, weighted)
+
+
+def check_lazy_is_dense(model, n_classes, dense_batch, weighted):
+    """Train on sparse rows and on the same as dense ones, 200 updates each; compare."""
+    batch_size, seed = model.batch_size, model.random_state
+    model.set_params(learning_rate=0.005, max_iter=5, n_iter_no_change=None)
+    X, y = texts(n_rows=40 * batch_size, n_classes=n_classes, seed=seed)
+    weights = np.random.default_rng(seed).uniform(0.5, 2, len(y)) if weighted else None
     with patch.object(lazy, "DENSE_BATCH", dense_batch * batch_size):
         model.fit(X, y, weights)
     sparse, losses = parameters(model), model.batch_loss_curve_
@@ -77,12 +113,12 @@ def test_lazy_and_dense_updates_agree(
     assert_allclose(losses, model.batch_loss_curve_, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("nesterov", [False, True])
-def test_a_stream_waits_between_chunks_and_through_pickles(nesterov, monkeypatch):
+@pytest.mark.parametrize("options", [{"nesterov": False}, {"nesterov": True}, ADAMW], ids=str)
+def test_a_stream_waits_between_chunks_and_through_pickles(options, monkeypatch):
     monkeypatch.setattr(lazy, "MOST_MISSED", 7)  # all rows catch up in the middle, too
     X, y = texts()
-    sparse = TwoLayerClassifier(
-        5, learning_rate=0.005, alpha=0.1, batch_size=8, nesterov=nesterov, random_state=0
+    sparse = plain_classifier(
+        5, learning_rate=0.005, alpha=0.1, batch_size=8, random_state=0, **options
     )
     dense = clone(sparse)
     for start in range(0, 160, 40):
@@ -108,25 +144,34 @@ def test_a_stream_waits_between_chunks_and_through_pickles(nesterov, monkeypatch
     assert_allclose(parameters(sparse), parameters(dense), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"momentum": 0.0, "nesterov": False},
+        {"momentum": 0.9, "nesterov": False},
+        {"momentum": 0.9, "nesterov": True},
+        ADAMW,
+        ADAMW | COSINE,
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("streamed", [False, True])
-def test_many_updates_at_a_rate_of_its_own_each(streamed, momentum, nesterov):
+def test_many_updates_at_a_rate_of_its_own_each(streamed, options):
     """So many that the tables of maps are joined twice and more, between reads and at reads."""
     n_updates = 3 * missed_updates.RECENT + 20
     X, y = texts(n_rows=30, density=0.005)
-    sparse = TwoLayerClassifier(
+    sparse = plain_classifier(
         4,
         activation="tanh",
         learning_rate=0.01,
         learning_rate_decay=0.999,
-        momentum=momentum,
-        nesterov=nesterov,
         alpha=0.05,
         batch_size=30,
         replacement=True,  # an epoch is a batch, in which a third of the rows do not occur
         max_iter=n_updates,
         n_iter_no_change=None,
         random_state=0,
+        **options,
     )
     dense = clone(sparse)
     if streamed:
@@ -144,9 +189,11 @@ def test_many_updates_at_a_rate_of_its_own_each(streamed, momentum, nesterov):
     assert_allclose(parameters(sparse), parameters(dense), rtol=1e-9, atol=1e-12)
 
 
-def test_rows_that_do_not_occur_are_not_touched():
+@pytest.mark.parametrize("options", [{}, ADAMW], ids=str)
+def test_rows_that_do_not_occur_are_not_touched(options):
     X, y = texts()
-    model = TwoLayerClassifier(5, alpha=0.1, random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    model = plain_classifier(5, alpha=0.1, random_state=0, **options)
+    model.partial_fit(X, y, classes=[0, 1, 2])
     before = waiting_rows(model).copy()
     model.partial_fit(X[:8], y[:8])
     touched = np.unique(X[:8].indices)
@@ -154,10 +201,13 @@ def test_rows_that_do_not_occur_are_not_touched():
     assert_array_equal(changed, touched)
 
 
+@pytest.mark.parametrize("options", [{}, ADAMW], ids=str)
 @pytest.mark.parametrize("helper", ["as_items", "row_blocks"])
-def test_memory_that_runs_out_as_rows_are_put_in_place_changes_nothing(helper, monkeypatch):
+def test_memory_that_runs_out_as_rows_are_put_in_place_changes_nothing(
+    helper, options, monkeypatch
+):
     X, y = texts()
-    before = TwoLayerClassifier(5, alpha=0.1, random_state=0)
+    before = plain_classifier(5, alpha=0.1, random_state=0, **options)
     for rows in (slice(0, 80), slice(80, 120)):  # the first chunk touches too many rows to wait
         before.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
     before = pickle.dumps(before)
@@ -185,11 +235,12 @@ def test_memory_that_runs_out_as_rows_are_put_in_place_changes_nothing(helper, m
     assert n_struck >= 2
 
 
-def test_validation_and_warm_starts_are_those_of_dense_rows():
+@pytest.mark.parametrize("solver", [{}, ADAMW, ADAMW | COSINE], ids=str)
+def test_validation_and_warm_starts_are_those_of_dense_rows(solver):
     X, y = texts()
     for options in ({"early_stopping": True}, {"warm_start": True}):
-        sparse = TwoLayerClassifier(
-            5, learning_rate=0.005, alpha=0.1, max_iter=4, random_state=0, **options
+        sparse = plain_classifier(
+            5, learning_rate=0.005, alpha=0.1, max_iter=4, random_state=0, **options, **solver
         )
         dense = clone(sparse)
         for _ in range(2):
@@ -202,13 +253,14 @@ def test_validation_and_warm_starts_are_those_of_dense_rows():
             assert_allclose(losses, dense.validation_loss_curve_, rtol=1e-9)
 
 
-def test_csr_arrays_of_any_kind():
+@pytest.mark.parametrize("options", [{}, ADAMW], ids=str)
+def test_csr_arrays_of_any_kind(options):
     X, y = texts()
     X = X.tolil()
     X[:20] = 0  # whole batches without an entry
     X = csr_array(X)
-    model = TwoLayerClassifier(
-        5, learning_rate=0.005, alpha=0.1, batch_size=8, max_iter=3, random_state=0
+    model = plain_classifier(
+        5, learning_rate=0.005, alpha=0.1, batch_size=8, max_iter=3, random_state=0, **options
     )
     dense = parameters(model.fit(X.toarray(), y))
     rng = np.random.default_rng(0)
@@ -223,12 +275,60 @@ def test_csr_arrays_of_any_kind():
         assert_allclose(parameters(model.fit(kind, y)), dense, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("options", [{}, ADAMW], ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.int8, np.int64])
-def test_dtypes(dtype):
+def test_dtypes(dtype, options):
     X, y = texts(dtype=dtype)
-    model = TwoLayerClassifier(5, learning_rate=0.005, alpha=0.1, max_iter=5, random_state=0)
+    model = plain_classifier(
+        5, learning_rate=0.005, alpha=0.1, max_iter=5, random_state=0, **options
+    )
     sparse, losses = parameters(model.fit(X, y)), model.batch_loss_curve_
     dense = parameters(model.fit(X.toarray(), y))
     assert sparse.dtype == dense.dtype == (np.float64 if dtype == np.int64 else np.float32)
     assert_allclose(sparse, dense, rtol=1e-4, atol=1e-6)
     assert_allclose(losses, model.batch_loss_curve_, rtol=1e-5)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_row_whose_mean_square_vanishes_in_float32_stays_finite(streamed):
+    """After 2,000 updates at beta_2 = 0.9 it is 10^-92 of what it was."""
+    rng = np.random.default_rng(0)
+    X = np.zeros((2002, 30), np.float32)
+    X[1:-1] = (rng.random((2000, 30)) < 0.1) * rng.integers(1, 4, (2000, 30))
+    X[:, 0] = 0
+    X[[0, -1], 0] = 1
+    y = rng.integers(2, size=2002)
+    models = []
+    for dtype, container in ((np.float32, csr_array), (np.float32, np.asarray), (float, csr_array)):
+        model = plain_classifier(
+            4,
+            **ADAMW | {"beta_1": 0.8, "beta_2": 0.9},
+            activation="tanh",
+            learning_rate=1e-3,
+            batch_size=1,
+            random_state=0,
+        )
+        rows = container(X.astype(dtype))
+        chunks = (slice(0, 1), slice(1, 2001), slice(2001, 2002))
+        for chunk in chunks if streamed else (slice(0, 2002),):
+            model.partial_fit(rows[chunk], y[chunk], classes=[0, 1])
+        models.append(model)
+    sparse, dense, double = (parameters(model) for model in models)
+    assert sparse.dtype == np.float32
+    assert np.isfinite(sparse).all()
+    assert_allclose(sparse, dense, rtol=1e-3, atol=1e-4)
+    assert_allclose(sparse, double, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("container", [csr_array.copy, csr_array.toarray])
+def test_a_mean_that_outlives_the_mean_square_is_refused(container):
+    X, y = texts()
+    model = plain_classifier(5, solver="adamw", beta_1=0.9, beta_2=0.81)
+    for call in (model.fit, lambda X, y: model.partial_fit(X, y, classes=[0, 1, 2])):
+        with pytest.raises(
+            ValueError, match=r"beta_1=0\.9 .*sqrt\(beta_2\) = 0\.9\. .*larger beta_2"
+        ):
+            call(container(X), y)
+    assert not hasattr(model, "classes_")
+    model.set_params(beta_2=0.82).fit(container(X), y)
+    model.set_params(solver="adam", beta_2=0.81).fit(container(X), y)  # whose epsilon bounds it

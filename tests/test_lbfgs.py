@@ -24,7 +24,7 @@ def test_ends_where_the_gradient_of_all_rows_is_nothing(batch_size):
     rng = np.random.RandomState(0)
     X, y, w = rng.standard_normal((50, 4)), rng.randint(3, size=50), rng.uniform(0, 2, 50)
     w[:5] = 0
-    state = TrainingState.zeros((4, 5, 3), "lbfgs", 0, float)
+    state = TrainingState.start((4, 5, 3), "lbfgs", float)
     initialize(*state.unpack(state.parameters), "he", rng)
     settings = {"alpha": 0.02, "activation": "tanh"}
     assert train(

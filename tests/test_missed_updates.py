@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_twolayer import missed_updates
 from sk_twolayer.missed_updates import MissedUpdates, inner_products, move_products
-from sk_twolayer.optimizers import SGD
+from sk_twolayer.optimizers import SGD, AdamW
 
 MOMENTA = [(0, False), (0.9, False), (0.9, True)]
 
@@ -69,6 +69,42 @@ def test_rows_catch_up_whenever_they_are_read_and_whatever_the_rates(
     assert_allclose(velocity, v, rtol=1e-9, atol=1e-12)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    betas=st.sampled_from([(0.9, 0.95), (0.5, 0.99), (0.0, 0.5), (0.9, 0.82)]),
+    decay=st.sampled_from([0.0, 0.1, 1.0]),
+    recent=st.sampled_from([1, 2, 5, 30]),
+    n_updates=st.integers(1, 60),
+    seed=st.integers(0, 1000),
+)
+def test_rows_of_adamw_catch_up_whenever_they_are_read(betas, decay, recent, n_updates, seed):
+    rng = np.random.default_rng(seed)
+    shape = {"hidden_size": 3, "n_outputs": 1}
+    vectors = rng.uniform(0.1, 1, (3, 5 * 3 + 3 + 3 + 1))
+    W1s = [vector[:15].reshape(5, 3) for vector in vectors]  # moved at every update
+    late = [W1.copy() for W1 in W1s]
+    beta_1, beta_2 = betas
+    adamw = AdamW(vectors[0], [*vectors[1:]], decay=decay, beta_1=beta_1, beta_2=beta_2, **shape)
+    missed = MissedUpdates(5)
+    with patch.object(missed_updates, "RECENT", recent):
+        for t, rate in enumerate(rng.uniform(0.01, 0.3, n_updates), 1):
+            rows = np.flatnonzero(rng.random(5) < 0.1)
+            if missed.n_updates:
+                read = [array[rows] for array in late]
+                adamw.apply_idle_maps(missed.maps(rows, adamw), *read)
+                for array, W1 in zip(read, W1s, strict=True):
+                    assert_allclose(array, W1[rows], rtol=1e-9, atol=1e-300)
+            gradient = np.zeros(vectors.shape[1])
+            gradient[:15].reshape(5, 3)[rows] = rng.standard_normal((len(rows), 3))
+            adamw.update(gradient, rate, t)
+            for array, W1 in zip(late, W1s, strict=True):
+                array[rows] = W1[rows]
+            missed.advance(rows, adamw.idle_map(rate, None, t)[0], adamw)
+    adamw.apply_idle_maps(missed.maps(np.arange(5), adamw), *late)
+    for array, W1 in zip(late, W1s, strict=True):
+        assert_allclose(array, W1, rtol=1e-9, atol=1e-300)
+
+
 def test_the_maps_are_those_of_the_derivation():
     r, alpha, m = 0.1, 0.3, 0.9
     heavy_ball = [[1 - r * alpha, m], [-r * alpha, m]]
@@ -86,7 +122,7 @@ def test_the_products_move_with_the_rows(momentum, nesterov):
     sgd = SGD(np.zeros(0), momentum=momentum, nesterov=nesterov)
     dots = np.array([np.vdot(w, g), np.vdot(v, g), np.vdot(g, g)])
     products = move_products(inner_products(w, v), *sgd.idle_map(0.1, 0.3), dots)
-    sgd.move(0.1, w, v, 0.3 * w + g)
+    sgd.move(0.1, None, w, v, 0.3 * w + g)
     assert_allclose(products, [np.vdot(w, w), np.vdot(w, v), np.vdot(v, v)], rtol=1e-12)
 
 

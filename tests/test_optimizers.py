@@ -1,4 +1,6 @@
-"""The optimizers against scikit-learn's own, number by number."""
+"""The optimizers against scikit-learn's own and against the papers, number by number."""
+
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from sk_twolayer import blocks
-from sk_twolayer.optimizers import SGD, Adam
+from sk_twolayer.optimizers import SGD, Adam, AdamW
 
 
 @pytest.fixture(autouse=True, params=[2**15, 3])
@@ -45,7 +47,47 @@ def test_adam_updates_are_scikit_learns():
     assert_allclose(ours, theirs[0], rtol=1e-13)
 
 
-@pytest.mark.parametrize("make", [SGD, Adam])
+@pytest.mark.parametrize(("beta_1", "beta_2"), [(0.9, 0.95), (0.5, 0.999), (0.0, 0.5)])
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-1])
+@pytest.mark.parametrize("first_layer", [1.0, 0.2])
+def test_adamw_updates_are_those_of_the_paper(beta_1, beta_2, epsilon, first_layer):
+    """Algorithm 2 of Loshchilov and Hutter, but that v starts at epsilon^2, which is not added."""
+    rng = np.random.RandomState(0)
+    ours = rng.standard_normal(2 * 3 + 3 * 2 + 3 + 2)  # W1, W2, b1, b2
+    layers = np.repeat([first_layer, 1, 1, 1], [6, 6, 3, 2])
+    decays = np.repeat([0.3, 0.3, 0, 0], [6, 6, 3, 2])
+    theirs, m, v = ours.copy(), 0, epsilon**2
+    betas = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+    options = {"hidden_size": 3, "n_outputs": 2, "decay": 0.3, "first_layer": first_layer}
+    adamw = AdamW(ours, **options, **betas)
+    for t in range(1, 31):
+        rate, g = 0.1 / t, rng.standard_normal(17) * (rng.uniform(size=17) < 0.5)
+        m, v = beta_1 * m + (1 - beta_1) * g, beta_2 * v + (1 - beta_2) * g**2
+        step = (m / (1 - beta_1**t)) / np.sqrt(v / (1 - beta_2**t))
+        theirs = theirs - layers * rate * (step + decays * theirs)
+        adamw.update(g.copy(), rate, t)
+    assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_missed", [1, 3, 100])
+def test_what_adamw_does_without_a_gradient_is_one_map(n_missed):
+    rng = np.random.RandomState(0)
+    options = {"hidden_size": 1, "n_outputs": 1, "decay": 0.3, "first_layer": 0.2}
+    vectors = rng.uniform(0.1, 1, (3, 7))  # W1 of four features, W2, b1, b2
+    adamw = AdamW(vectors[0], list(vectors[1:]), **options)
+    late = vectors[:, :4].copy().reshape(3, 4, 1)
+    maps = adamw.identity_map[:, np.newaxis]
+    for t in range(1, n_missed + 1):
+        maps = adamw.compose(adamw.idle_map(0.1 / t, None, t)[0], maps)
+        adamw.update(np.zeros(7), 0.1 / t, t)
+    adamw.apply_idle_maps(maps, *late)
+    assert_allclose(late[..., 0], vectors[:, :4], rtol=1e-12)
+
+
+ADAMW = partial(AdamW, hidden_size=2, n_outputs=1)
+
+
+@pytest.mark.parametrize("make", [SGD, Adam, ADAMW])
 def test_another_optimizer_goes_on_with_the_moments(make):
     rng = np.random.RandomState(0)
     gradients = rng.standard_normal((6, 7))
@@ -54,7 +96,7 @@ def test_another_optimizer_goes_on_with_the_moments(make):
     for step, gradient in enumerate(gradients):
         optimizer.update(gradient.copy(), 0.1, step + 1)
     first = make(parts)
-    assert len(first.moments) == make.n_moments
+    assert len(first.moments) == type(first).n_moments
     for step, gradient in enumerate(gradients[:3]):
         first.update(gradient.copy(), 0.1, step + 1)
     moments = [moment.copy() for moment in first.moments]

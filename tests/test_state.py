@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_twolayer.missed_updates import MissedUpdates
 from sk_twolayer.optimizers import SGD
@@ -32,8 +32,11 @@ def make_state(n_moments=2, dtype=float, seed=0):
         n_moment_updates=7,
         missed=missed,
         rate=0.05,
+        base_rate=0.08,
         initial_rate=0.1,
         asked_rate="auto",
+        first_layer=0.5,
+        position=6,
         generator=rng.get_state(),
         class_counts=np.array([3.0, 4.0]),
         split_seed=9,
@@ -79,18 +82,24 @@ NAMES = [item.name for item in fields(TrainingState)]
 
 
 def test_no_attribute_of_the_example_is_what_it_is_by_default():
-    made, default = make_state(), TrainingState.zeros(SHAPE, "sgd", 0, float)
+    made, default = make_state(), TrainingState.start(SHAPE, "sgd", float)
     same = [name for name in NAMES if equal(getattr(made, name), getattr(default, name))]
     assert same == ["shape"]
 
 
 def test_a_new_state_is_zero():
-    state = TrainingState.zeros(SHAPE, "adam", 2, np.float32, rate=0.5)
+    state = TrainingState.start(SHAPE, "adam", np.float32)
     assert [vector.dtype for vector in state.vectors] == 3 * [np.float32]
     for vector in state.vectors:
         assert_array_equal(vector, np.zeros(5 * 3 + 3 * 2 + 3 + 2))
-    assert (state.rate, state.history, state.missed) == (0.5, History(), None)
-    assert state != TrainingState.zeros(SHAPE, "adam", 2, np.float64, rate=0.5)
+    assert (state.rate, state.history, state.missed) == (None, History(), None)
+    assert state != TrainingState.start(SHAPE, "adam", np.float64)
+
+
+def test_the_mean_squares_of_adamw_start_at_the_square_of_epsilon():
+    state = TrainingState.start(SHAPE, "adamw", float, epsilon=1e-3)
+    assert_array_equal(state.moments[0], np.zeros(5 * 3 + 3 * 2 + 3 + 2))
+    assert_allclose(state.moments[1], np.full(5 * 3 + 3 * 2 + 3 + 2, 1e-6), rtol=1e-15)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -170,7 +179,7 @@ def test_rows_are_views_of_the_vectors():
         make_state(n_moments=0),
         make_state(dtype=np.float32),
         replace(make_state(), missed=None, parameters=None, generator=None, best_parameters=None),
-        TrainingState.zeros(SHAPE, "sgd", 1, float),
+        TrainingState.start(SHAPE, "sgd", float),
     ],
     ids=["all", "no moments", "float32", "parts are none", "new"],
 )

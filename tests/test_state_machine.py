@@ -3,8 +3,8 @@
 A machine trains, copies, changes, breaks and interrupts estimators in whatever order hypothesis
 comes up with, on dense and sparse rows, and compares them with `PlainModel` after each step. What
 it holds the estimator to: numbers equal to rounding; a call that raises changes nothing, bit for
-bit; a fit that Ctrl-C ends after k updates is the fit with ``max_updates=k``; copies do not know of
-each other; arrays that were handed out do not change.
+bit; a fit that Ctrl-C ends after k updates is the first k updates of the same plan; copies do not
+know of each other; arrays that were handed out do not change.
 """
 
 import copy
@@ -39,6 +39,8 @@ CHANGES = {
     "alpha": [0.0, 1e-3, 0.1],
     "activation": ["relu", "tanh"],
     "learning_rate": [0.01, 0.03],
+    "learning_rate_schedule": ["constant", "exponential", "cosine"],
+    "warmup_fraction": [0.0, 0.4],
     "learning_rate_decay": [0.9, 1.0],
     "batch_size": [7, 16],
     "replacement": [False, True],

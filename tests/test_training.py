@@ -1,5 +1,7 @@
 """The loop's own parts: gathering, batches, history and stopping."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -62,9 +64,8 @@ def train_on_script(monkeypatch, losses, **options):
 
     monkeypatch.setattr(TwoLayerNetwork, "loss_and_gradients", next_loss)
     generator = np.random.RandomState(0).get_state()
-    state = TrainingState.zeros(
-        (1, 1, 1), "sgd", 1, float, rate=0.5, initial_rate=0.5, generator=generator
-    )
+    state = TrainingState.start((1, 1, 1), "sgd", float)
+    state = replace(state, base_rate=0.5, initial_rate=0.5, generator=generator)
     plan = Plan("sgd", {"momentum": 0.9}, {"alpha": 0.0}, batch_size=1, **options)
     stopped = train(state, SCRIPTED_ROW, plan)
     return state, stopped
@@ -88,7 +89,7 @@ def test_no_patience_given_never_stops(monkeypatch):
 def test_learning_rate_decays_after_each_epoch(monkeypatch):
     options = {"max_iter": 3, "learning_rate_decay": 0.5}
     state, _ = train_on_script(monkeypatch, [1.0] * 3, **options)
-    assert (state.rate, state.initial_rate) == (0.5 * 0.5**3, 0.5)
+    assert (state.rate, state.base_rate, state.initial_rate) == (0.5 * 0.5**2, 0.5 * 0.5**3, 0.5)
 
 
 def test_a_non_finite_loss_stops_at_that_update(monkeypatch):
@@ -112,11 +113,9 @@ def test_most_updates_end_it_even_inside_an_epoch():
 
 def random_problem(solver="sgd"):
     """Return a state with weights of its own, and 40 rows."""
-    n_moments = {"sgd": 1, "adam": 2, "lbfgs": 0}[solver]
     rng = np.random.RandomState(0)
-    state = TrainingState.zeros(
-        (4, 6, 3), solver, n_moments, float, rate=0.1, initial_rate=0.1, generator=rng.get_state()
-    )
+    state = TrainingState.start((4, 6, 3), solver, float)
+    state = replace(state, base_rate=0.1, initial_rate=0.1, generator=rng.get_state())
     state.parameters[:] = rng.standard_normal(state.parameters.size)
     X, y, w = rng.standard_normal((40, 4)), rng.randint(3, size=40), rng.uniform(1, 2, 40)
     return state, Data(X, y, w)

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from plain_settings import plain_classifier
 from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
@@ -27,11 +28,11 @@ def test_scores_and_losses_are_those_of_refits(rows):
     X, X_val, y, y_val = rows
     w_val = np.random.RandomState(0).uniform(0.1, 2, len(y_val))
     options = {"random_state": 0, "alpha": 0.01, "learning_rate": 0.3, "n_iter_no_change": None}
-    monitored = TwoLayerClassifier(max_iter=6, **options).fit(
+    monitored = plain_classifier(max_iter=6, **options).fit(
         X, y, X_val=X_val, y_val=y_val, sample_weight_val=w_val
     )
     for epochs in range(1, 7):
-        model = TwoLayerClassifier(max_iter=epochs, **options).fit(X, y)
+        model = plain_classifier(max_iter=epochs, **options).fit(X, y)
         penalty = 0.005 * sum((W**2).sum() for W in model.coefs_)
         loss = log_loss(y_val, model.predict_proba(X_val), sample_weight=w_val) + penalty
         assert_allclose(monitored.validation_loss_curve_[epochs - 1], loss)

@@ -1,0 +1,26 @@
+"""Settings that tests name in full, so that what they rely on does not change with the defaults."""
+
+from sk_twolayer import TwoLayerClassifier
+
+# Momentum, a penalty in the gradient, a rate that decays after each epoch, and a length that
+# progress decides: nothing that is planned ahead, nothing that is drawn but weights and batches.
+PLAIN = {
+    "hidden_size": 100,
+    "solver": "sgd",
+    "alpha": 1e-3,
+    "learning_rate_schedule": "exponential",
+    "warmup_fraction": 0.0,
+    "learning_rate_decay": 0.95,
+    "momentum": 0.9,
+    "nesterov": True,
+    "beta_1": 0.9,
+    "beta_2": 0.999,
+    "dropout": 0.0,
+    "max_iter": 200,
+    "n_iter_no_change": 10,
+}
+
+
+def plain_classifier(hidden_size=100, **options):
+    """Make an estimator with `PLAIN` settings but for those that are given."""
+    return TwoLayerClassifier(**PLAIN | {"hidden_size": hidden_size} | options)
