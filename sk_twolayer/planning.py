@@ -174,13 +174,11 @@ def make_data(estimator, X, y, sample_weight, classes, dtype, earlier, one_pass)
 
 def draw_state(estimator, shape, dtype, data, rng):
     """Return a state with new initial weights."""
-    state, init = (
-        TrainingState.start(shape, estimator.solver, dtype, estimator.epsilon),
-        estimator.init,
-    )
-    W1, W2, b1, b2 = state.unpack(state.parameters)
-    initialize(W1, W2, b1, b2, auto_init(estimator.activation) if init == "auto" else init, rng)
-    if init == "auto":
+    state = TrainingState.start(shape, estimator.solver, dtype, estimator.epsilon)
+    init = auto_init(estimator.activation) if estimator.init == "auto" else estimator.init
+    W1, *rest = state.unpack(state.parameters)
+    initialize(W1, *rest, init, rng)
+    if estimator.init == "auto":
         W1 /= column_scales(data)[:, np.newaxis]
     return state
 
