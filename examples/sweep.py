@@ -24,7 +24,6 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import (
@@ -145,7 +144,9 @@ def main(dataset, output, n_jobs, seed, data_home):
     start = time.perf_counter()
     model = Pipeline([*job.preparation, ("network", job.network)])
     search = GridSearchCV(model, job.grid, cv=job.splits, n_jobs=n_jobs)
-    if find_spec("rich"):
+    if find_spec("rich") and find_spec("sklearn.callback"):  # which came with scikit-learn 1.9
+        from sklearn.callback import ProgressBar
+
         search.set_callbacks(ProgressBar(max_propagation_depth=job.depth_of_bars))
     else:
         search.set_params(verbose=2)

@@ -16,7 +16,6 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -24,6 +23,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_twolayer import TwoLayerClassifier
+
+try:
+    from sklearn.callback import ProgressBar, ScoringMonitor
+except ImportError:
+    raise SystemExit("This example needs scikit-learn 1.9, which brought callbacks.") from None
 
 N_SPLITS = 3
 LEARNING_RATES = [0.001, 0.01, 0.1]

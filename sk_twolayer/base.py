@@ -6,14 +6,12 @@ when nothing can go wrong any more. After an error, or Ctrl-C, the estimator is 
 """
 
 import warnings
-from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 
-from sk_twolayer.callbacks import CallbackTasks, PrintedLines
+from sk_twolayer.callbacks import FitTaskMixin, PrintedLines
 from sk_twolayer.interrupts import Interrupts
 from sk_twolayer.planning import plan_call
 from sk_twolayer.state import TrainingState
@@ -21,7 +19,7 @@ from sk_twolayer.streams import WeightsUpToDate, put_in_place
 from sk_twolayer.training import train
 
 
-class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
+class BaseTwoLayerNetwork(FitTaskMixin, BaseEstimator):
     """The part of the estimator that trains; it has no parameters of its own."""
 
     coefs_ = WeightsUpToDate()
@@ -98,18 +96,6 @@ class BaseTwoLayerNetwork(CallbackSupportMixin, BaseEstimator):
             self._warn(stopped, interrupts, call.state)
             self._publish(call, attributes)
             return self
-
-    def _begin_fit_task(self, rows, call, classes, watchers):
-        """Tell scikit-learn's callbacks that a fit begins; return what tells them its end."""
-        X, y, sample_weight = rows
-        context = self._init_callback_context(max_subtasks=call.most_epochs())
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        arguments = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-        context.call_on_fit_task_begin(**arguments)
-        if hasattr(self, "_skl_callbacks"):
-            attributes = partial(self._prediction_attributes, call, classes, copy=True)
-            watchers.append(CallbackTasks(context, attributes, **arguments))
-        return partial(context.call_on_fit_task_end, **arguments)
 
     def _prediction_attributes(self, call, classes, parameters, copy):
         """Return what an estimator needs to predict."""

@@ -3,7 +3,10 @@
 They are told when an epoch starts and when it has ended, and may then ask to stop.
 """
 
+from functools import partial
 from time import perf_counter
+
+from sk_twolayer.compatibility import CallbackSupportMixin
 
 
 class PrintedLines:
@@ -67,3 +70,19 @@ class CallbackTasks:
     def abandon_epoch(self):
         """Close the task of an epoch that was broken off: every begin has its end."""
         self.task.call_on_fit_task_end(estimator=self.arguments["estimator"])
+
+
+class FitTaskMixin(CallbackSupportMixin):
+    """An estimator whose fit is a task of scikit-learn's callbacks, where there are any."""
+
+    def _begin_fit_task(self, rows, call, classes, watchers):
+        """Tell scikit-learn's callbacks that a fit begins; return what tells them its end."""
+        X, y, sample_weight = rows
+        context = self._init_callback_context(max_subtasks=call.most_epochs())
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        arguments = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**arguments)
+        if hasattr(self, "_skl_callbacks"):
+            attributes = partial(self._prediction_attributes, call, classes, copy=True)
+            watchers.append(CallbackTasks(context, attributes, **arguments))
+        return partial(context.call_on_fit_task_end, **arguments)

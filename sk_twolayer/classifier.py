@@ -265,6 +265,9 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     which float32 holds exactly, and otherwise float64. X is never copied whole: batches
     are cast as they are gathered.
 
+    With scikit-learn 1.9 and newer the estimator supports callbacks, by `set_callbacks`;
+    before, scikit-learn has none, and there is no such method.
+
     References
     ----------
     The two-layer exercise of "CS231n: Convolutional Neural Networks for Visual

@@ -1,7 +1,13 @@
-"""Settings of the whole suite."""
+"""Settings of the whole suite.
+
+Before scikit-learn 1.9 there are no callbacks, and no tests of them: test_callbacks.py is not
+collected, and tests elsewhere that are marked with ``callbacks`` are deselected, which pytest
+counts in its last line. Nothing else is left out anywhere.
+"""
 
 import os
 import signal
+from importlib.util import find_spec
 
 # scikit-learn skips its array API check unless SciPy was told before its first import.
 os.environ["SCIPY_ARRAY_API"] = "1"
@@ -9,3 +15,15 @@ os.environ["SCIPY_ARRAY_API"] = "1"
 # A suite that a script starts in the background ignores Ctrl-C, and so would its subprocesses.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+HAS_CALLBACKS = find_spec("sklearn.callback") is not None
+collect_ignore = [] if HAS_CALLBACKS else ["test_callbacks.py"]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Deselect the tests of callbacks where there are none."""
+    without = [item for item in items if not item.get_closest_marker("callbacks")]
+    if not HAS_CALLBACKS and len(without) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in without])
+        items[:] = without

@@ -25,8 +25,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from sk_twolayer import TwoLayerClassifier
-
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     # An overflow on the way to an error that says more is not worth a warning.
@@ -492,10 +490,6 @@ def test_fits_survive_that_memory_runs_out_at_any_moment(kind, solver, warm_star
 
 # Callbacks that raise.
 
-needs_callbacks = pytest.mark.skipif(
-    not hasattr(TwoLayerClassifier, "set_callbacks"), reason="scikit-learn before 1.9 has none"
-)
-
 
 class Raising:
     """A callback that raises an error in one hook of one task, while it is armed."""
@@ -522,7 +516,7 @@ class Raising:
         pass
 
 
-@needs_callbacks
+@pytest.mark.callbacks
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(

@@ -333,18 +333,6 @@ def test_clones_and_pickles(make, capsys):
         assert "100%" in shown
 
 
-def test_verbose_lines_are_aligned_and_complete(capsys):
-    model = TwoLayerClassifier(max_iter=12, early_stopping=True, verbose=True, random_state=0)
-    model.set_params(n_iter_no_change=None).fit(X, y)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 12
-    assert len({len(line) for line in lines}) == 1
-    words = "epoch", "loss", "training accuracy", "validation accuracy", "learning rate", " s"
-    assert all(word in line for word in words for line in lines)
-    assert f"{model.loss_curve_[-1]:.6f}" in lines[-1]
-    assert f"{model.validation_scores_[-1]:.4f}" in lines[-1]
-
-
 # Ctrl-C.
 
 

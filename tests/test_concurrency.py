@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
-from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
@@ -239,7 +238,10 @@ def test_a_search_in_threads():
     assert_array_equal(search.best_estimator_.coefs_[0], best.coefs_[0])
 
 
+@pytest.mark.callbacks
 def test_a_callback_that_fits_in_threads_share():
+    from sklearn.callback import ScoringMonitor
+
     monitor = ScoringMonitor(scoring="accuracy")
 
     def fit(seed):

@@ -18,7 +18,6 @@ import pytest
 from distributed import KilledWorker
 from distributed.diagnostics.plugin import SchedulerPlugin
 from numpy.testing import assert_array_equal
-from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
@@ -153,7 +152,10 @@ def test_workers_are_not_the_main_process(client):
     assert not client.submit(in_main_process, pure=False).result(timeout=60)
 
 
+@pytest.mark.callbacks
 def test_callbacks_and_warnings_cross_the_cluster(example, client, capsys):
+    from sklearn.callback import ProgressBar
+
     search = make_search(example, "grid", steps=2, max_iter=2).set_callbacks(ProgressBar())
     search.set_params(error_score="raise")
     backend = example.DurableBackend(client=client, scatter=[X, y])

@@ -26,8 +26,6 @@ from estimator_state import (
 )
 from threadpoolctl import threadpool_limits
 
-from sk_twolayer import TwoLayerClassifier
-
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, y = make_rows(48)
@@ -214,11 +212,6 @@ def test_a_second_ctrl_c_at_any_later_moment_leaves_nothing_half_done(kind, solv
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-needs_callbacks = pytest.mark.skipif(
-    not hasattr(TwoLayerClassifier, "set_callbacks"), reason="scikit-learn before 1.9 has none"
-)
-
-
 class Pressing:
     """A callback that presses Ctrl-C at the end of tasks: of epochs, by number, or of the fit."""
 
@@ -241,7 +234,7 @@ class Pressing:
         pass
 
 
-@needs_callbacks
+@pytest.mark.callbacks
 @pytest.mark.filterwarnings("ignore:.*interrupted")
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("tasks", [(1, 1), (1, "fit"), ("fit", "fit")], ids=str)
@@ -254,7 +247,7 @@ def test_a_second_ctrl_c_while_a_callback_is_called_raises(solver, tasks):
     assert set(vars(model)) == attributes
 
 
-@needs_callbacks
+@pytest.mark.callbacks
 @pytest.mark.filterwarnings("ignore:.*interrupted")
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_callbacks_are_told_that_an_interrupted_fit_has_ended(solver):
