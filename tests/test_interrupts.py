@@ -114,6 +114,8 @@ class Fits:
             before = {name: getattr(model, name) for name in limits}
             self.fit(model.set_params(**limits))
             after = state(model.set_params(**before))
+            if n_updates is not None:  # `max_iter` may have been another one
+                after["max_iter_"] = self.of_updates()[0]["max_iter_"]
             self.known[n_updates] = after, state(self.fit(model)) if self.goes_on else None
         return self.known[n_updates]
 
@@ -256,7 +258,8 @@ def test_callbacks_are_told_that_an_interrupted_fit_has_ended(solver):
         callback = Pressing(task)
         model = new(solver=solver, max_iter=6).set_callbacks(callback).fit(rows, y)
         assert callback.ended == [*range(epochs), "fit"]
-        assert_same_state(model, new(solver=solver, max_iter=epochs).fit(rows, y), ["max_iter"])
+        expected = new(solver=solver, max_iter=epochs).fit(rows, y)
+        assert_same_state(model, expected, ["max_iter", "max_iter_"])
 
 
 # partial_fit.
@@ -344,7 +347,7 @@ def test_a_fit_replaces_any_other_handler_and_puts_it_back(kind, solver, own):
     assert signal.getsignal(signal.SIGINT) is own
     assert handled == list(range(handled[0], handled[-1] + 1))  # in one piece
     model = fits.new()
-    pressed = Ctrl(model, lambda: fits.fit(model), handled[len(handled) // 2])
+    pressed = Ctrl(model, lambda: fits.fit(model), handled[3 * len(handled) // 4])
     assert (pressed.ended, pressed.handled, pressed.warned) == ("returned", True, True)
     assert_same_state(model, fits.of_updates(model.n_updates_)[0])
     if own is not signal.SIG_DFL:
@@ -482,7 +485,8 @@ from sk_twolayer import TwoLayerClassifier
 rng = np.random.default_rng(0)
 X, y = csr_array(np.where(rng.random((600, 50)) < 0.1, 1.0, 0)), rng.integers(3, size=600)
 model = TwoLayerClassifier(
-    10, learning_rate=0.01, batch_size=100, n_iter_no_change=None, max_iter=10**7, random_state=0
+    10, learning_rate=0.01, batch_size=100, n_iter_no_change=None, max_iter=10**7, random_state=0,
+    learning_rate_schedule="constant", warmup_fraction=0.0,
 )
 
 def fit():

@@ -91,7 +91,6 @@ def test_a_cosine_spans_what_max_iter_and_max_updates_allow(
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_exponential_schedule_decays_after_each_epoch_and_the_constant_one_does_not(rates):
     options = {"learning_rate_decay": 0.5, "warmup_fraction": 0.25, "max_iter": 3}
-    options["n_iter_no_change"] = None
     make(learning_rate_schedule="exponential", **options).fit(X, y)
     expected = [0.5, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25]  # a quarter of nine is two
     assert_allclose(rates, 0.01 * np.array(expected))

@@ -47,6 +47,7 @@ SETTINGS = [
     TwoLayerClassifier(class_weight="balanced", dropout=0.0),
     TwoLayerClassifier(n_iter_no_change=5, dropout=0.0),
     TwoLayerClassifier(batch_size=32, dropout=0.0),
+    TwoLayerClassifier(solver="lbfgs", init="he"),
     TwoLayerClassifier(replacement=True),
     TwoLayerClassifier(solver="sgd", dropout=0.2),
     TwoLayerClassifier(early_stopping=True),
@@ -59,12 +60,15 @@ def expected_failures(estimator):
 
     Whether batches, dropped units or rows held out: with such a setting the weighted and
     the repeated rows of these two checks cannot lead to the same numbers. They do with all
-    others, whose batches are the whole data there. The default settings drop units.
+    others, whose batches are the whole data there. The default settings drop units. And L-BFGS
+    crosses kinks of relu that tell apart how two sums were rounded, on its way down a flat valley.
     """
     drops = estimator.dropout not in ("auto", 0)
     if estimator.dropout == "auto":
         drops = estimator.solver != "lbfgs"
-    if estimator.replacement or drops or estimator.early_stopping:
+    rounds = estimator.solver == "lbfgs" and estimator.activation == "relu"
+    rounds = rounds and estimator.init == "auto"
+    if estimator.replacement or drops or rounds or estimator.early_stopping:
         check = "check_sample_weight_equivalence_on_{}_data".format
         return {check(kind): "draws differ with the number of rows" for kind in ("dense", "sparse")}
     return {}
