@@ -214,15 +214,23 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     n_updates_ : int
         Updates made since the parameters were drawn.
 
-    learning_rate_, learning_rate_W1_ : float or None
-        The step sizes in use, before the schedule, of W2 and the biases, and of W1; None for
-        "lbfgs".
+    learning_rate_ : float or None
+        The step size in use, before the schedule, of W2 and the biases; None for "lbfgs".
 
-    alpha_, dropout_ : float
-        The values in use.
+    learning_rate_W1_ : float or None
+        That of W1.
 
-    batch_size_, max_iter_ : int
-        The values in use.
+    alpha_ : float
+        The value in use.
+
+    dropout_ : float
+        The value in use.
+
+    batch_size_ : int
+        The value in use.
+
+    max_iter_ : int
+        The value in use.
 
     loss_ : float
         Mean loss of the last epoch.
@@ -289,6 +297,12 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.97
     True
     """
+
+    # Where the picture of an estimator links to, which else explains no parameter either.
+    _doc_link_module = "sk_twolayer"
+    _doc_link_template = (
+        "https://sk-twolayer.github.io/sk_twolayer/generated/sk_twolayer.{estimator_name}.html"
+    )
 
     _parameter_constraints: ClassVar = {
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
