@@ -82,7 +82,7 @@ class FitTaskMixin(CallbackSupportMixin):
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         arguments = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context.call_on_fit_task_begin(**arguments)
-        if hasattr(self, "_skl_callbacks"):
+        if hasattr(self, "_skl_callbacks"):  # where they are has no public name
             attributes = partial(self._prediction_attributes, call, classes, copy=True)
             watchers.append(CallbackTasks(context, attributes, **arguments))
         return partial(context.call_on_fit_task_end, **arguments)

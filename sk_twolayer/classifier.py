@@ -4,12 +4,14 @@ This module says what the user sees: the hyper-parameters, the methods, and what
 promise. What happens between `fit` and the training loop is in the base class.
 """
 
-from functools import partial
+from functools import partial, update_wrapper
 from numbers import Integral, Real
+from types import MethodType
 from typing import ClassVar
 
+# What declares and checks the hyper-parameters of scikit-learn's own estimators, and lets callbacks
+# go when `fit` ends, has no public name.
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils._available_if import _AvailableIfDescriptor
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sk_twolayer.activations import ACTIVATIONS
@@ -26,11 +28,26 @@ class NotAvailableError(ValueError, AttributeError):
     """A method that the hyper-parameters rule out, so that `hasattr` denies it too."""
 
 
-class _AvailableUnlessRefused(_AvailableIfDescriptor):
-    """`available_if` that passes on the error of its check, which says what to do."""
+class AvailableUnlessRefused:
+    """scikit-learn's `available_if`, but the error is that of the check, which says what to do.
 
-    def _check(self, obj, owner):
-        self.check(obj)
+    Parameters
+    ----------
+    method : function
+        Of an estimator.
+    check : callable
+        Given the estimator, raises an AttributeError if there is to be no such method.
+    """
+
+    def __init__(self, method, check):
+        self.method, self.check = method, check
+        update_wrapper(self, method)
+
+    def __get__(self, model, owner):
+        if model is None:  # documentation and metadata routing look at the class
+            return self.method
+        self.check(model)
+        return MethodType(self.method, model)
 
 
 def _refuse_partial_fit(estimator):
@@ -214,15 +231,23 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     n_updates_ : int
         Updates made since the parameters were drawn.
 
-    learning_rate_, learning_rate_W1_ : float or None
-        The step sizes in use, before the schedule, of W2 and the biases, and of W1; None for
-        "lbfgs".
+    learning_rate_ : float or None
+        The step size in use, before the schedule, of W2 and the biases; None for "lbfgs".
 
-    alpha_, dropout_ : float
-        The values in use.
+    learning_rate_W1_ : float or None
+        That of W1.
 
-    batch_size_, max_iter_ : int
-        The values in use.
+    alpha_ : float
+        The value in use.
+
+    dropout_ : float
+        The value in use.
+
+    batch_size_ : int
+        The value in use.
+
+    max_iter_ : int
+        The value in use.
 
     loss_ : float
         Mean loss of the last epoch.
@@ -289,6 +314,12 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.97
     True
     """
+
+    # Where the picture of an estimator links to, which else explains no parameter either.
+    _doc_link_module = "sk_twolayer"
+    _doc_link_template = (
+        "https://sk-twolayer.github.io/sk_twolayer/generated/sk_twolayer.{estimator_name}.html"
+    )
 
     _parameter_constraints: ClassVar = {
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
@@ -465,7 +496,7 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
         )
         return self._train(draft, rows, classes, validation, continues=continues)
 
-    @partial(_AvailableUnlessRefused, check=_refuse_partial_fit, attribute_name="partial_fit")
+    @partial(AvailableUnlessRefused, check=_refuse_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one pass over a chunk of rows, going on from the last call.
