@@ -14,6 +14,10 @@ from sk_twolayer.schedules import Schedule
 # What initial weights are divided by at least, so that none overflows, in float32 either.
 SMALLEST_SCALE = 1e-30
 
+# Features are rare where a smaller share of the entries is not zero. Of text it is some hundredths
+# at most; of categories, one-hot encoded, and of pictures it is more.
+RARE = 0.1
+
 
 def computing_dtype(X):
     """Return float32 where it holds every value of X exactly by its dtype, else float64."""
@@ -26,13 +30,14 @@ def auto_init(activation):
     return "he" if activation == "relu" else "glorot"
 
 
-def auto_batch_size(solver, data):
+def auto_batch_size(solver, data, one_pass, rare):
     """Return the rows of a batch.
 
-    A tenth of them, but from 64 to 200 for "adamw", and from 32 for the others. The updates of
-    "sgd" on sparse rows cost what the rows cost, in whatever batches, as long as a batch leaves out
-    many features: then it is a fiftieth. For "lbfgs", all batches make one gradient, and their size
-    only bounds the memory.
+    A tenth of them, but from 64 to 200 for "adamw", and from 32 for the others. It is a fiftieth,
+    from 32 to 200, where that costs little: the updates of "sgd" and "adamw" on sparse rows cost
+    what the rows cost, in whatever batches, as long as a batch leaves out many features. So it is
+    for "adamw" in `partial_fit`, too, as each row is seen once. For "lbfgs", all batches make one
+    gradient, and their size only bounds the memory.
     """
     X, n_rows = data.X, len(data.rows)
     if solver == "lbfgs":
@@ -40,15 +45,44 @@ def auto_batch_size(solver, data):
     smaller = min(max(n_rows // 50, 32), 200)
     if solver == "sgd" and issparse(X) and smaller * X.nnz < X.shape[0] * X.shape[1]:
         return smaller
+    if solver == "adamw" and (one_pass or (issparse(X) and rare)):
+        return smaller
     return min(max(n_rows // 10, 64 if solver == "adamw" else 32), 200)
 
 
-def auto_max_iter(solver, n_updates):
-    """Return the epochs to plan, for a number of updates in each: 30, or as many as make 300."""
-    return 200 if solver == "lbfgs" else max(30, ceil(300 / n_updates))
+def auto_max_iter(solver, n_updates, rare):
+    """Return the epochs to plan, for a number of updates in each.
+
+    30, or as many as make 300 updates; for "adamw" on rare features 10, or as many.
+    """
+    if solver == "lbfgs":
+        return 200
+    return max(10 if solver == "adamw" and rare else 30, ceil(300 / n_updates))
 
 
-def auto_learning_rates(solver, data, batch_size, one_pass):
+def auto_dropout(solver, one_pass, rare):
+    """Return the share of the hidden units that is dropped.
+
+    A tenth, but a half for "adamw" on rare features, which a network soon knows by heart; not in
+    `partial_fit`, where every row is new. "lbfgs" has none.
+    """
+    if solver == "lbfgs":
+        return 0.0
+    return 0.5 if solver == "adamw" and rare and not one_pass else 0.1
+
+
+def auto_alpha(solver, n_rows, one_pass):
+    """Return the strength of the penalty, or of the decay.
+
+    1e-3; for "adamw" 500 over the rows, at most 0.6. There is no decay in `partial_fit`: a stream
+    knows no number of rows, and decay at every update would let it forget what occurs seldom.
+    """
+    if solver != "adamw":
+        return 1e-3
+    return 0.0 if one_pass else min(0.6, 500 / n_rows)
+
+
+def auto_learning_rates(solver, data, batch_size, one_pass, rare):
     """Return the learning rate that "auto" stands for, and its factor for W1.
 
     A step of "adam" or "adamw" moves each weight by about the rate, so that the input of a hidden
@@ -57,6 +91,10 @@ def auto_learning_rates(solver, data, batch_size, one_pass):
     counts alike. "adamw" has a rate of its own for W1, 0.03 or that bound, and 0.03 for the rest;
     "adam" has one for all, 0.02 or that bound. In `partial_fit` they are a third of that, as it
     knows no end for which to let the rate fall.
+
+    A feature that occurs in few batches moves by several times the rate for each of them, as its
+    running mean goes on after it, and no other gradient takes any of that back. So where features
+    are rare, the rate of W1 is 0.003 at most for "adamw", in `partial_fit` as well.
 
     The gradient of "sgd" grows with the square of the inputs, so that long rows need small
     steps: its rate is 0.1, but at most 30 over the mean squared length of the rows. Where rows
@@ -73,7 +111,7 @@ def auto_learning_rates(solver, data, batch_size, one_pass):
     bound, share = 1 / max(mean_absolute_sum(data), 1e-300), 1 / 3 if one_pass else 1.0
     if solver == "adam":
         return share * min(0.02, bound), 1.0
-    return share * 0.03, min(1.0, bound / 0.03)
+    return share * 0.03, min(1.0, bound / 0.03, 0.1 / share if rare else 1.0)
 
 
 def sample_rows(data, most=1000):
@@ -119,6 +157,18 @@ def mean_absolute_sum(data):
         for rows, X in row_batches(data, sample):
             sums[rows] = np.asarray(abs(X).sum(axis=1)).ravel()
         return min(np.average(sums, weights=weights), np.finfo(np.float64).max)
+
+
+def has_rare_features(data):
+    """Return whether features are rare, as words are: fewer than a tenth of the entries occur.
+
+    That is a property of the values of (up to 1,000 of) the rows, not of how they are stored.
+    """
+    sample, _ = sample_rows(data)
+    n_entries = sum(
+        np.count_nonzero(X.data if issparse(X) else X) for _, X in row_batches(data, sample)
+    )
+    return n_entries < RARE * len(sample) * data.X.shape[1]
 
 
 def column_scales(data):
@@ -203,21 +253,22 @@ def resolve_settings(estimator, data, validates, earlier, one_pass):
     """
     solver, n_rows = estimator.solver, len(data.rows)
     batch_size, alpha, dropout = estimator.batch_size, estimator.alpha, estimator.dropout
+    rare = solver == "adamw" and has_rare_features(data)
     if batch_size == "auto" or solver == "lbfgs":
-        batch_size = auto_batch_size(solver, data)
+        batch_size = auto_batch_size(solver, data, one_pass, rare)
     if not estimator.replacement:
         batch_size = min(batch_size, n_rows)
     if alpha == "auto":
-        alpha = min(0.6, 500 / n_rows) if solver == "adamw" else 1e-3
+        alpha = auto_alpha(solver, n_rows, one_pass)
     if dropout == "auto":
-        dropout = 0.0 if solver == "lbfgs" else 0.1
+        dropout = auto_dropout(solver, one_pass, rare)
 
     n_updates = (
         1 if solver == "lbfgs" else updates_per_epoch(n_rows, batch_size, estimator.replacement)
     )
     max_iter, max_updates = estimator.max_iter, estimator.max_updates
     if max_iter == "auto":
-        max_iter = auto_max_iter(solver, n_updates)
+        max_iter = auto_max_iter(solver, n_updates, rare)
     planned = min(max_iter * n_updates, max_updates or inf)
     kind, position = estimator.learning_rate_schedule, 0
     if earlier and earlier.solver == solver:
@@ -235,7 +286,7 @@ def resolve_settings(estimator, data, validates, earlier, one_pass):
     if solver == "lbfgs" and not validates:
         # L-BFGS has a criterion of its own, and may creep along a valley for a while.
         n_iter_no_change = None
-    rates = resolve_rates(estimator, data, batch_size, earlier, one_pass)
+    rates = resolve_rates(estimator, data, batch_size, earlier, one_pass, rare)
     return Settings(
         batch_size,
         max_iter,
@@ -249,13 +300,13 @@ def resolve_settings(estimator, data, validates, earlier, one_pass):
     )
 
 
-def resolve_rates(estimator, data, batch_size, earlier, one_pass):
+def resolve_rates(estimator, data, batch_size, earlier, one_pass, rare):
     """Return the initial step size, the one to go on with, and their factor for W1."""
     solver, asked = estimator.solver, estimator.learning_rate
     if earlier and earlier.solver == solver and earlier.asked_rate == asked and solver != "lbfgs":
         # One that has decayed goes on, unless the user has chosen another one.
         return earlier.initial_rate, earlier.base_rate, earlier.first_layer
     if solver == "lbfgs" or asked == "auto":
-        rate, first_layer = auto_learning_rates(solver, data, batch_size, one_pass)
+        rate, first_layer = auto_learning_rates(solver, data, batch_size, one_pass, rare)
         return rate, rate, first_layer
     return asked, asked, 1.0
