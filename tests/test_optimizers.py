@@ -84,6 +84,23 @@ def test_what_adamw_does_without_a_gradient_is_one_map(n_missed):
     assert_allclose(late[..., 0], vectors[:, :4], rtol=1e-12)
 
 
+def test_a_mean_square_that_vanishes_in_float32_divides_nothing_by_zero():
+    vectors = np.ones((2, 3), np.float32)
+    adamw = AdamW(vectors[0], hidden_size=1, n_outputs=1, decay=0.0, beta_1=0.1, beta_2=0.2)
+    for t in range(1, 200):
+        adamw.update(vectors[1] * (t == 1), 0.1, t)
+    # The first update moves by the rate, and those after it by ever smaller shares of that.
+    assert_allclose(vectors[0], 1 - 0.1 * sum(shares(0.1, 0.2, 199)), rtol=1e-5)
+
+
+def shares(beta_1, beta_2, n_updates):
+    """Return the steps over the rate after one gradient of 1 and none after it, by the paper."""
+    t = np.arange(1, n_updates + 1)
+    means = (1 - beta_1) * beta_1 ** (t - 1) / (1 - beta_1**t)
+    mean_squares = (1 - beta_2) * beta_2 ** (t - 1.0) / (1 - beta_2**t)
+    return means / np.sqrt(mean_squares)
+
+
 ADAMW = partial(AdamW, hidden_size=2, n_outputs=1)
 
 

@@ -227,7 +227,10 @@ HANDS = [
         {"batch_size": 5},
         {"dropout": 0.4},
         {"solver": "adam"},
+        {"solver": "adamw"},
         {"solver": "sgd", "momentum": 0.5},
+        {"beta_1": 0.5, "beta_2": 0.99},
+        {"learning_rate_schedule": "cosine", "warmup_fraction": 0.5},
         {"class_weight": "balanced"},
     ),
 ]
