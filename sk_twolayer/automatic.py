@@ -71,15 +71,17 @@ def auto_dropout(solver, one_pass, rare):
     return 0.5 if solver == "adamw" and rare and not one_pass else 0.1
 
 
-def auto_alpha(solver, n_rows, one_pass):
+def auto_alpha(solver, data, one_pass):
     """Return the strength of the penalty, or of the decay.
 
-    1e-3; for "adamw" 500 over the rows, at most 0.6. There is no decay in `partial_fit`: a stream
-    knows no number of rows, and decay at every update would let it forget what occurs seldom.
+    1e-3; for "adamw" 1,400 over the rows and over the classes, at most 1.5. There is no decay in
+    `partial_fit`: a stream knows no number of rows, and decay at every update would let it forget
+    what occurs seldom.
     """
     if solver != "adamw":
         return 1e-3
-    return 0.0 if one_pass else min(0.6, 500 / n_rows)
+    n_classes = 1 + int(data.y.max()) if data.y.ndim == 1 else 2  # of a logistic output
+    return 0.0 if one_pass else min(1.5, 1400 / (n_classes * len(data.rows)))
 
 
 def auto_learning_rates(solver, data, batch_size, one_pass, rare):
@@ -259,7 +261,7 @@ def resolve_settings(estimator, data, validates, earlier, one_pass):
     if not estimator.replacement:
         batch_size = min(batch_size, n_rows)
     if alpha == "auto":
-        alpha = auto_alpha(solver, n_rows, one_pass)
+        alpha = auto_alpha(solver, data, one_pass)
     if dropout == "auto":
         dropout = auto_dropout(solver, one_pass, rare)
 

@@ -91,30 +91,33 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     alpha : float or "auto", default="auto"
         Strength of the penalty on the weights; the biases are not penalised. For "adamw" it
         is the decoupled weight decay: an update at rate r multiplies each weight by
-        ``1 - r alpha``, and "auto" is 500 over the number of rows, but at most 0.6. For the
-        others the loss has a term ``alpha / 2 (||W1||^2 + ||W2||^2)``, and "auto" is 1e-3.
-        That is the `reg` of CS231n, *not* divided by the number of rows, as
+        ``1 - r alpha``, and "auto" is 1,400 over the number of rows and over that of classes,
+        but at most 1.5, and 0 in `partial_fit`. For the others the loss has a term
+        ``alpha / 2 (||W1||^2 + ||W2||^2)``, and "auto" is 1e-3. That is the `reg` of CS231n,
+        *not* divided by the number of rows, as
         :class:`~sklearn.neural_network.MLPClassifier` divides its `alpha`. The value in use
         is `alpha_`.
 
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch. A number above the number of rows is clipped to it, unless
         batches are drawn with replacement. "auto" is a tenth of the rows, but at least 64
-        ("adamw") or 32 and at most 200; for sparse rows with "sgd" it is a fiftieth, from 32
-        to 200, if a feature occurs less than once in such a batch on average. The value in
-        use is `batch_size_`. Not used by "lbfgs".
+        ("adamw") or 32 and at most 200. It is a fiftieth, from 32 to 200, for sparse rows: with
+        "sgd" if a feature occurs less than once in such a batch on average, with "adamw" if
+        features are rare (see Notes); and with "adamw" in `partial_fit`. The value in use is
+        `batch_size_`. Not used by "lbfgs".
 
     learning_rate : float or "auto", default="auto"
         Step size, before the schedule. "auto" follows from up to 1,000 of the rows, so that
         columns of any scale are trained on steadily:
 
         - "adamw": 0.03, but for W1 at most 1 over the mean L1 norm of the rows, as a step of
-          Adam moves the input of a hidden unit by about the rate times that norm;
+          Adam moves the input of a hidden unit by about the rate times that norm, and at
+          most 0.003 if features are rare (see Notes);
         - "adam": 0.02, but at most 1 over that norm;
         - "sgd": 0.1, but at most 30 over the mean squared norm of the rows; more for rows of
           about unit norm, such as those of TF-IDF, up to sqrt(batch_size) / 32.
 
-        In `partial_fit` the first two are a third of that. The values in use are
+        In `partial_fit` the first two are a third of that (of 0.03 and 0.02). The values are
         `learning_rate_` and `learning_rate_W1_`. Not used by "lbfgs".
 
     learning_rate_schedule : {"cosine", "constant", "exponential"}, default="cosine"
@@ -150,8 +153,9 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
 
     dropout : float or "auto", default="auto"
         Probability that a hidden unit is dropped in a row's training pass; the others are
-        scaled by ``1 / (1 - dropout)`` ("inverted dropout"). "auto" is 0.1, and 0 for
-        "lbfgs", whose line search needs the same loss at the same weights.
+        scaled by ``1 / (1 - dropout)`` ("inverted dropout"). "auto" is 0.1; 0.5 for "adamw"
+        if features are rare (see Notes), but for `partial_fit`; and 0 for "lbfgs", whose line
+        search needs the same loss at the same weights. The value in use is `dropout_`.
 
     init : {"auto", "he", "glorot"} or float, default="auto"
         Standard deviation of the Gaussian initial weights: sqrt(2 / n_in) for "he";
@@ -165,8 +169,9 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
         rows once an epoch. An epoch is then max(n_samples // batch_size, 1) updates.
 
     max_iter : int or "auto", default="auto"
-        Most epochs of one call to `fit`. "auto" is 30, or as many as make 300 updates; 200
-        for "lbfgs". The value in use is `max_iter_`.
+        Most epochs of one call to `fit`. "auto" is 30, or as many as make 300 updates;
+        10 instead of 30 for "adamw" if features are rare (see Notes); 200 for "lbfgs". The
+        value in use is `max_iter_`.
 
     max_updates : int, default=None
         Most updates (mini-batches) of one call to `fit`, even inside an epoch.
