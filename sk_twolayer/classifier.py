@@ -295,6 +295,10 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     which float32 holds exactly, and otherwise float64. X is never copied whole: batches
     are cast as they are gathered.
 
+    "auto" takes features for rare, as words are in texts, if fewer than a tenth of the entries
+    of (up to 1,000 of) the rows are not zero, however they are stored. benchmarks/README.md has
+    the measurements by which the numbers behind "auto" were chosen.
+
     With scikit-learn 1.9 and newer the estimator supports callbacks, by `set_callbacks`;
     before, scikit-learn has none, and there is no such method.
 
