@@ -23,7 +23,10 @@ from sk_twolayer import TwoLayerClassifier
 
 N_ROWS, N_FEATURES, HIDDEN_SIZE, BATCH_SIZE, RATE = 10_000, 3072, 50, 200, 1e-8
 CONTENDERS = {
-    "ours": (TwoLayerClassifier, {"learning_rate": RATE, "n_iter_no_change": None}),
+    "ours": (
+        TwoLayerClassifier,
+        {"solver": "sgd", "learning_rate": RATE, "dropout": 0.0, "n_iter_no_change": None},
+    ),
     "MLPClassifier": (
         MLPClassifier,
         {"solver": "sgd", "learning_rate_init": RATE, "n_iter_no_change": np.inf},

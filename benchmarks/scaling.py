@@ -36,8 +36,10 @@ SIZES = {"base": BASE, **{name: {**BASE, name: 10 * size} for name, size in BASE
 def ours(hidden_size, epochs):
     return TwoLayerClassifier(
         hidden_size,
+        solver="sgd",
         alpha=ALPHA,
         learning_rate=RATE,
+        dropout=0.0,
         batch_size=BATCH_SIZE,
         max_iter=epochs,
         n_iter_no_change=None,

@@ -66,7 +66,10 @@ def ours(epochs):
     """Return the estimator and its grid."""
     estimator = TwoLayerClassifier(
         HIDDEN_SIZE,
-        learning_rate_decay=1.0,
+        solver="sgd",
+        learning_rate_schedule="constant",
+        warmup_fraction=0.0,
+        dropout=0.0,
         momentum=0.0,
         nesterov=False,
         batch_size=BATCH_SIZE,

@@ -68,6 +68,7 @@ def main(arguments):
                 solver="sgd",
                 momentum=0.9,
                 alpha=1e-6,
+                init="he",
                 batch_size=32,
                 dropout=0.0,
                 random_state=0,

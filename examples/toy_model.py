@@ -39,6 +39,8 @@ def main(output):
         "init": 0.1,
         "solver": "sgd",
         "momentum": 0.0,
+        "learning_rate_schedule": "exponential",
+        "warmup_fraction": 0.0,
         "learning_rate_decay": 0.95,
         "batch_size": 200,
         "dropout": 0.0,

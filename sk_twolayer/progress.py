@@ -94,8 +94,6 @@ class Progress:
         if not self.plan.rows_may_wait:
             self.network.catch_up()
         self.check_finite()
-        if not self.plan.schedule.n_updates:  # there is no plan to go on with
-            self.state.position = 0
         if self.validation is not None:
             self.state.parameters[:] = self.state.best_parameters
             self.state.best_parameters = None

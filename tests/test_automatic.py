@@ -107,7 +107,7 @@ def test_the_automatic_rate_is_positive_and_finite_at_any_scale(data, container,
     weights = np.full(len(X), weight)
     for scale in (1e-320, 1e-200, 1e100, 1e153, 1e200, 1e307):
         rows = Data(container(np.clip(X, -1, 1) * scale), y, weights)
-        rate, first_layer = auto_learning_rates("sgd", rows, 64, one_pass=False)
+        rate, first_layer = auto_learning_rates("sgd", rows, 64, one_pass=False, rare=False)
         with np.errstate(over="ignore"):
             length = np.mean((np.clip(X, -1, 1) * scale) ** 2) * X.shape[1]
         expected = 0.25 if scale < 1 else 30 / min(length, np.finfo(float).max)

@@ -158,6 +158,8 @@ def test_callbacks_and_warnings_cross_the_cluster(example, client, capsys):
 
     search = make_search(example, "grid", steps=2, max_iter=2).set_callbacks(ProgressBar())
     search.set_params(error_score="raise")
+    # A plan that is carried out warns of nothing.
+    search.set_params(estimator__network__learning_rate_schedule="exponential")
     backend = example.DurableBackend(client=client, scatter=[X, y])
     with joblib.parallel_config(backend), pytest.warns(ConvergenceWarning):  # of the refit
         search.fit(X, y)

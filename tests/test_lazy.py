@@ -240,7 +240,14 @@ def test_validation_and_warm_starts_are_those_of_dense_rows(solver):
     X, y = texts()
     for options in ({"early_stopping": True}, {"warm_start": True}):
         sparse = plain_classifier(
-            5, learning_rate=0.005, alpha=0.1, max_iter=4, random_state=0, **options, **solver
+            5,
+            learning_rate=0.005,
+            alpha=0.1,
+            batch_size=32,
+            max_iter=4,
+            random_state=0,
+            **options,
+            **solver,
         )
         dense = clone(sparse)
         for _ in range(2):
@@ -280,7 +287,7 @@ def test_csr_arrays_of_any_kind(options):
 def test_dtypes(dtype, options):
     X, y = texts(dtype=dtype)
     model = plain_classifier(
-        5, learning_rate=0.005, alpha=0.1, max_iter=5, random_state=0, **options
+        5, learning_rate=0.005, alpha=0.1, batch_size=32, max_iter=5, random_state=0, **options
     )
     sparse, losses = parameters(model.fit(X, y)), model.batch_loss_curve_
     dense = parameters(model.fit(X.toarray(), y))
