@@ -137,6 +137,7 @@ class StopsAfter:
         pass
 
 
+@pytest.mark.callbacks
 @pytest.mark.filterwarnings("ignore:Training interrupted")
 @pytest.mark.parametrize("interrupts", [False, True])
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
@@ -193,6 +194,7 @@ def test_a_warm_start_after_a_plan_begins_a_new_one(solver, rates):
     assert not np.array_equal(model.coefs_[0], once)
 
 
+@pytest.mark.callbacks
 def test_another_solver_begins_a_new_plan(rates):
     model = make(warm_start=True).set_callbacks(StopsAfter(1)).fit(X, y)
     rates.clear()
