@@ -117,6 +117,20 @@ class SGD:
         v += c_w
 
 
+def update_means(mean, mean_square, gradient, beta_1, beta_2):
+    """Update ``m <- beta_1 m + (1 - beta_1) g`` and ``v <- beta_2 v + (1 - beta_2) g^2`` in place.
+
+    The gradient g is overwritten.
+    """
+    gradient *= 1 - beta_1
+    mean *= beta_1
+    mean += gradient
+    gradient *= gradient
+    gradient *= (1 - beta_2) / (1 - beta_1) ** 2
+    mean_square *= beta_2
+    mean_square += gradient
+
+
 class Adam:
     """Adaptive moments: steps scaled by running means of the gradient and of its square.
 
@@ -166,14 +180,7 @@ class Adam:
 
         vectors = self.parameters, *self.moments, gradient
         for parameters, mean, mean_square, scratch in blocks(*vectors):
-            scratch *= 1 - beta_1
-            mean *= beta_1
-            mean += scratch
-            scratch *= scratch
-            scratch *= (1 - beta_2) / (1 - beta_1) ** 2
-            mean_square *= beta_2
-            mean_square += scratch
-
+            update_means(mean, mean_square, scratch, beta_1, beta_2)
             np.sqrt(mean_square, out=scratch)
             scratch += self.epsilon
             np.divide(mean, scratch, out=scratch)
@@ -264,14 +271,7 @@ class AdamW:
         self._move(rate, n_updates, self.decay, rows, mean, mean_square, gradient)
 
     def _move(self, rate, n_updates, decay, parameters, mean, mean_square, scratch):
-        beta_1, beta_2 = self.beta_1, self.beta_2
-        scratch *= 1 - beta_1
-        mean *= beta_1
-        mean += scratch
-        scratch *= scratch
-        scratch *= (1 - beta_2) / (1 - beta_1) ** 2
-        mean_square *= beta_2
-        mean_square += scratch
+        update_means(mean, mean_square, scratch, self.beta_1, self.beta_2)
         # What had no gradient for a thousand updates may vanish in float32, and so has its mean.
         np.maximum(mean_square, np.finfo(mean_square.dtype).tiny, out=mean_square)
 
