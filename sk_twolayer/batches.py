@@ -77,21 +77,25 @@ class Dropout:
     """Draw which hidden units of a batch are kept, and how their activations are scaled.
 
     Dropped units count 0 and the others 1 / (1 - probability), so that the expected
-    activation is that of the whole network, which predictions use unchanged.
+    activation is that of the whole network, which predictions use unchanged. Each draw takes 16
+    random bits, as on small tables to draw a float takes as long as a product of matrices: so the
+    probability is rounded to a multiple of 1 / 65,536.
     """
 
     def __init__(self, probability, batch_size, hidden_size, dtype):
-        self.probability = probability
+        self.n_dropped = min(round(probability * 2**16), 2**16 - 1)  # of the 65,536 numbers
         self.keep = np.empty((batch_size, hidden_size), dtype)
 
     def start_epoch(self, rng):
         """Seed a fast generator for the draws of one epoch."""
-        self.generator = np.random.default_rng(rng.randint(2**31))
+        self.generator = np.random.PCG64(rng.randint(2**31))
 
     def draw(self, n_rows):
         """Return what to multiply the activations of n_rows rows by."""
         keep = self.keep[:n_rows]
-        self.generator.random(out=keep, dtype=keep.dtype)
-        np.greater_equal(keep, self.probability, out=keep, casting="unsafe")
-        keep *= 1 / (1 - self.probability)
+        # NumPy draws bits into no buffer of ours; these are an eighth of it, or a quarter.
+        words = self.generator.random_raw(-(-keep.size // 4))
+        drawn = words.astype("<u8", copy=False).view("<u2")[: keep.size].reshape(keep.shape)
+        np.greater_equal(drawn, np.uint16(self.n_dropped), out=keep, casting="unsafe")
+        keep *= 2**16 / (2**16 - self.n_dropped)
         return keep

@@ -5,7 +5,7 @@ gradients are those of the textbook, every parameter moves at every update, and 
 dense. What it shares with the estimator is the order in which random numbers are drawn:
 
 1. a new network draws W1 and then W2, ``standard_normal`` each;
-2. an epoch with dropout draws the seed of its generator, ``randint(2**31)``;
+2. an epoch with dropout draws the seed of its generator, ``randint(2**31)``, a PCG64;
 3. an epoch draws its order of the rows that count, ``permutation(n)``, or with replacement each
    of its batches, ``choice(n, batch_size)``.
 
@@ -14,7 +14,7 @@ An int `random_state` starts these draws anew, but where there is something to g
 changed: callers train a copy.
 """
 
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 from scipy.special import expit, logsumexp
@@ -59,6 +59,17 @@ ACTIVATIONS = {
     "logistic": (expit, lambda z: expit(z) * (1 - expit(z))),
     "identity": (lambda z: z, np.ones_like),
 }
+
+
+def kept_units(generator, shape, probability):
+    """Return what dropout multiplies activations by: each unit takes the next 16 random bits."""
+    words = generator.random_raw(ceil(shape[0] * shape[1] / 4))
+    numbers = np.array(
+        [[int(word) >> shift & 0xFFFF for shift in (0, 16, 32, 48)] for word in words]
+    )
+    dropped = round(probability * 65536)
+    kept = numbers.ravel()[: shape[0] * shape[1]].reshape(shape) >= dropped
+    return kept * 65536 / (65536 - dropped)
 
 
 class DivergedError(Exception):
@@ -147,12 +158,12 @@ class PlainModel:
         while self.n_iter < max_iter and n_updates < max_updates:
             sums = np.zeros(3)
             if p["dropout"]:
-                dropped = np.random.default_rng(rng.randint(2**31))
+                dropped = np.random.PCG64(rng.randint(2**31))
             for batch in self._batches(rows, batch_size, rng):
                 keep = 1.0
                 if p["dropout"]:
-                    uniform = dropped.random((len(batch), p["hidden_size"]))
-                    keep = (uniform >= p["dropout"]) / (1 - p["dropout"])
+                    shape = len(batch), p["hidden_size"]
+                    keep = kept_units(dropped, shape, p["dropout"])
                 loss, accuracy, gradients = self._loss(X[batch], Y[batch], weights[batch], keep)
                 rate = self.rate
                 if not is_chunk:
@@ -176,7 +187,7 @@ class PlainModel:
                 loss, score, _ = self._loss(X_val, self._targets(y_val), np.ones(len(X_val)))
                 self.validation_losses.append(loss)
                 self.validation_scores.append(score)
-                if score > best[0]:
+                if score >= best[0]:
                     best = score, [w.copy() for w in self.weights]
         if validation is not None:
             self.weights = best[1]
