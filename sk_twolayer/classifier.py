@@ -1,69 +1,28 @@
 """`TwoLayerClassifier`: the network as a scikit-learn estimator.
 
-This module says what the user sees: the hyper-parameters, the methods, and what they
-promise. What happens between `fit` and the training loop is in the base class.
+This module says what the user sees: what the hyper-parameters mean, the methods that train, and
+what they promise. What happens between `fit` and the training loop is in the base class.
 """
 
-from functools import partial, update_wrapper
-from numbers import Integral, Real
-from types import MethodType
-from typing import ClassVar
+from functools import partial
 
-# What declares and checks the hyper-parameters of scikit-learn's own estimators, and lets callbacks
-# go when `fit` ends, has no public name.
+# What checks the hyper-parameters of scikit-learn's own estimators, and lets callbacks go when
+# `fit` ends, has no public name.
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
 
-from sk_twolayer.activations import ACTIVATIONS
 from sk_twolayer.automatic import computing_dtype
+from sk_twolayer.availability import AvailableUnlessRefused, refuse_partial_fit
 from sk_twolayer.base import BaseTwoLayerNetwork
+from sk_twolayer.hyperparameters import HyperParameters
 from sk_twolayer.labels import resolve_classes, resolve_named_classes
 from sk_twolayer.persistence import VersionedState
 from sk_twolayer.predictions import PredictionsMixin
-from sk_twolayer.schedules import SCHEDULES
 from sk_twolayer.validation import validate_rows, validate_validation_rows
 
 
-class NotAvailableError(ValueError, AttributeError):
-    """A method that the hyper-parameters rule out, so that `hasattr` denies it too."""
-
-
-class AvailableUnlessRefused:
-    """scikit-learn's `available_if`, but the error is that of the check, which says what to do.
-
-    Parameters
-    ----------
-    method : function
-        Of an estimator.
-    check : callable
-        Given the estimator, raises an AttributeError if there is to be no such method.
-    """
-
-    def __init__(self, method, check):
-        self.method, self.check = method, check
-        update_wrapper(self, method)
-
-    def __get__(self, model, owner):
-        if model is None:  # documentation and metadata routing look at the class
-            return self.method
-        self.check(model)
-        return MethodType(self.method, model)
-
-
-def _refuse_partial_fit(estimator):
-    if estimator.solver == "lbfgs":
-        raise NotAvailableError(
-            "partial_fit is only available for stochastic optimizers. solver='lbfgs' needs all "
-            "rows at once: use 'adamw', 'adam' or 'sgd'."
-        )
-    if estimator.early_stopping:
-        raise NotAvailableError(
-            "partial_fit does not support early_stopping=True: it makes a single pass. "
-            "Monitor the score on validation rows of your own between the calls."
-        )
-
-
-class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, BaseTwoLayerNetwork):
+class TwoLayerClassifier(
+    PredictionsMixin, ClassifierMixin, VersionedState, HyperParameters, BaseTwoLayerNetwork
+):
     """Fully-connected network with one hidden layer.
 
     The network computes ``scores = max(0, X W1 + b1) W2 + b2`` and minimises the
@@ -101,10 +60,10 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch. A number above the number of rows is clipped to it, unless
         batches are drawn with replacement. "auto" is a tenth of the rows, but at least 64
-        ("adamw") or 32 and at most 200. It is a fiftieth, from 32 to 200, for sparse rows: with
-        "sgd" if a feature occurs less than once in such a batch on average, with "adamw" if
-        features are rare (see Notes); and with "adamw" in `partial_fit`. The value in use is
-        `batch_size_`. Not used by "lbfgs".
+        ("adamw") or 32 and at most 200. It is a fiftieth, within the same bounds, for sparse
+        rows: with "sgd" if a feature occurs less than once in such a batch on average, with
+        "adamw" if features are rare (see Notes). In `partial_fit` it is a fiftieth for "adamw",
+        from 32 to 200. The value in use is `batch_size_`. Not used by "lbfgs".
 
     learning_rate : float or "auto", default="auto"
         Step size, before the schedule. "auto" follows from up to 1,000 of the rows, so that
@@ -112,13 +71,14 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
 
         - "adamw": 0.03, but for W1 at most 1 over the mean L1 norm of the rows, as a step of
           Adam moves the input of a hidden unit by about the rate times that norm, and at
-          most 0.003 if features are rare (see Notes);
+          most 0.006 if features are rare (see Notes);
         - "adam": 0.02, but at most 1 over that norm;
         - "sgd": 0.1, but at most 30 over the mean squared norm of the rows; more for rows of
           about unit norm, such as those of TF-IDF, up to sqrt(batch_size) / 32.
 
-        In `partial_fit` the first two are a third of that (of 0.03 and 0.02). The values are
-        `learning_rate_` and `learning_rate_W1_`. Not used by "lbfgs".
+        In `partial_fit`, where the rate is constant, 0.03, 0.02 and the bounds by the L1 norm
+        are divided by three. The values in use are `learning_rate_` and `learning_rate_W1_`.
+        Not used by "lbfgs".
 
     learning_rate_schedule : {"cosine", "constant", "exponential"}, default="cosine"
         "cosine" lets the rate fall to zero along half a period of the cosine, over the
@@ -169,9 +129,9 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
         rows once an epoch. An epoch is then max(n_samples // batch_size, 1) updates.
 
     max_iter : int or "auto", default="auto"
-        Most epochs of one call to `fit`. "auto" is 30, or as many as make 300 updates;
-        10 instead of 30 for "adamw" if features are rare (see Notes); 200 for "lbfgs". The
-        value in use is `max_iter_`.
+        Most epochs of one call to `fit`. "auto" is 30, or as many as make 300 updates; 6,
+        or as many as make 140, for "adamw" if features are rare (see Notes); 200 for "lbfgs".
+        The value in use is `max_iter_`.
 
     max_updates : int, default=None
         Most updates (mini-batches) of one call to `fit`, even inside an epoch.
@@ -183,14 +143,15 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
         thousandth an iteration.
 
     n_iter_no_change : int, "auto" or None, default="auto"
-        `fit` stops after this many consecutive epochs without improvement. None never
-        stops. "auto" is 10, and None for the schedule "cosine" without validation rows: then
-        the plan is carried out. With "lbfgs" only where there are validation rows.
+        `fit` stops after this many consecutive epochs without improvement, those of the warm-up
+        not counted. None never stops. "auto" is None for the schedule "cosine", whose plan is
+        best carried out, as its last epochs gain most, and 10 for the others. With "lbfgs" only
+        where there are validation rows, where "auto" is 10.
 
     early_stopping : bool, default=False
         Hold rows out and monitor the validation accuracy rather than the training loss, and
-        keep the weights of the best epoch. Passing `X_val` to `fit` does the same with rows
-        of one's own.
+        keep the weights of the best epoch, the last one of equals. Passing `X_val` to `fit`
+        does the same with rows of one's own.
 
     validation_fraction : float, default=0.1
         Share of the rows that `early_stopping` holds out, stratified by class.
@@ -330,99 +291,6 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
         "https://sk-twolayer.github.io/sk_twolayer/generated/sk_twolayer.{estimator_name}.html"
     )
 
-    _parameter_constraints: ClassVar = {
-        "hidden_size": [Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"sgd", "adam", "adamw", "lbfgs"})],
-        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
-        "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
-        "learning_rate_decay": [Interval(Real, 0, 1, closed="right")],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "nesterov": ["boolean"],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
-        "init": [StrOptions({"auto", "he", "glorot"}), Interval(Real, 0, None, closed="neither")],
-        "replacement": ["boolean"],
-        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_updates": [None, Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "n_iter_no_change": [
-            None,
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "class_weight": [None, dict, StrOptions({"balanced"})],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
-    def __init__(
-        self,
-        hidden_size=200,
-        *,
-        activation="relu",
-        solver="adamw",
-        alpha="auto",
-        batch_size="auto",
-        learning_rate="auto",
-        learning_rate_schedule="cosine",
-        warmup_fraction=0.1,
-        learning_rate_decay=0.95,
-        momentum=0.9,
-        nesterov=True,
-        beta_1=0.9,
-        beta_2=0.98,
-        epsilon=1e-8,
-        dropout="auto",
-        init="auto",
-        replacement=False,
-        max_iter="auto",
-        max_updates=None,
-        tol=1e-4,
-        n_iter_no_change="auto",
-        early_stopping=False,
-        validation_fraction=0.1,
-        class_weight=None,
-        warm_start=False,
-        random_state=None,
-        verbose=False,
-    ):
-        self.hidden_size = hidden_size
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_schedule = learning_rate_schedule
-        self.warmup_fraction = warmup_fraction
-        self.learning_rate_decay = learning_rate_decay
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.dropout = dropout
-        self.init = init
-        self.replacement = replacement
-        self.max_iter = max_iter
-        self.max_updates = max_updates
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.class_weight = class_weight
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
-
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Train the network.
@@ -505,7 +373,7 @@ class TwoLayerClassifier(PredictionsMixin, ClassifierMixin, VersionedState, Base
         )
         return self._train(draft, rows, classes, validation, continues=continues)
 
-    @partial(AvailableUnlessRefused, check=_refuse_partial_fit)
+    @partial(AvailableUnlessRefused, check=refuse_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one pass over a chunk of rows, going on from the last call.
