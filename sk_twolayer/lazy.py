@@ -139,13 +139,13 @@ class LazyNetwork(TwoLayerNetwork):
             self._buffers = np.empty((len(self._all), len(features), self.hidden_size), self.dtype)
         self._features, self._rows = features, self._buffers[:, : len(features)]
         n_late = np.count_nonzero(late)
+        items = [(as_items(a), as_items(b)) for a, b in zip(self._all, self._rows, strict=True)]
         for rows in row_blocks(self._rows[0]):
-            gathered = [of_batch[rows] for of_batch in self._rows]
-            for source, out in zip(self._all, gathered, strict=True):
-                np.take(as_items(source), features[rows], out=as_items(out), mode="clip")
+            for source, of_batch in items:
+                np.take(source, features[rows], out=of_batch[rows], mode="clip")
             if rows.start < n_late:
                 maps = missed.maps(features[rows], self._optimizer)
-                self._optimizer.apply_idle_maps(maps, *gathered)
+                self._optimizer.apply_idle_maps(maps, *(of_batch[rows] for of_batch in self._rows))
         return keep_columns(X, features, self._position)
 
     def multiply_by_W1(self, X, out):
@@ -163,6 +163,7 @@ class LazyNetwork(TwoLayerNetwork):
         dots, alpha = np.zeros(3), self.alpha
         blocks_of_rows = list(row_blocks(self._rows[0]))
         columns = transposed(self._X, blocks_of_rows)
+        items = [(as_items(a), as_items(b)) for a, b in zip(self._all, self._rows, strict=True)]
         for rows, X_columns in zip(blocks_of_rows, columns, strict=True):
             w, *moments = (of_batch[rows] for of_batch in self._rows)
             g = X_columns @ self._dz1
@@ -171,8 +172,8 @@ class LazyNetwork(TwoLayerNetwork):
                 g += alpha * w
             self._optimizer.move(learning_rate, n_updates, w, *moments, g)
             if self._features is not None:
-                for target, moved in zip(self._all, (w, *moments), strict=True):
-                    as_items(target)[self._features[rows]] = as_items(moved)
+                for target, of_batch in items:
+                    target[self._features[rows]] = of_batch[rows]
         missed = self._missed
         missed.products = move_products(missed.products, idle_map, push, dots) if alpha else None
         if self._features is not None:

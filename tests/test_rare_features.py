@@ -1,0 +1,83 @@
+"""What "auto" stands for where features are rare, and in a stream: the rules, recomputed here."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.sparse import csr_array
+
+from sk_twolayer import TwoLayerClassifier
+
+
+def documents(n_rows, share, n_features=100, scale=1.0):
+    """Return rows of which exactly such a share of the entries is not zero, and labels."""
+    rng = np.random.default_rng(0)
+    X = np.zeros((n_rows, n_features))
+    for row in X:
+        columns = rng.permutation(n_features)[: round(share * n_features)]
+        row[columns] = scale * rng.integers(1, 4, len(columns))
+    return X, np.arange(n_rows) % 3
+
+
+def automatic(model):
+    names = (
+        "batch_size_",
+        "max_iter_",
+        "dropout_",
+        "alpha_",
+        "learning_rate_",
+        "learning_rate_W1_",
+    )
+    return [getattr(model, name) for name in names]
+
+
+def mean_absolute_sum(X):
+    return np.abs(X).sum(axis=1).mean()
+
+
+@pytest.mark.parametrize("scale", [0.001, 1, 100])
+@pytest.mark.parametrize(("share", "rare"), [(0.09, True), (0.1, False)])
+def test_rare_features_have_settings_of_their_own(share, rare, scale):
+    X, y = documents(600, share, scale=scale)
+    model = TwoLayerClassifier(3, random_state=0).fit(X, y)
+    limit, bound = (0.006 if rare else 0.03), 1 / mean_absolute_sum(X)
+    epochs, dropout = (14, 0.5) if rare else (30, 0.1)
+    decay = 1400 / (3 * 600)
+    assert_allclose(automatic(model), [64, epochs, dropout, decay, 0.03, min(limit, bound)])
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "max_iter"), [(300, 64, 28), (5000, 100, 6), (11_000, 200, 6)]
+)
+def test_sparse_rows_of_rare_features_go_in_batches_of_a_fiftieth(n_rows, batch_size, max_iter):
+    X, y = documents(n_rows, 0.05, n_features=40)
+    model = TwoLayerClassifier(2, random_state=0, max_updates=1).fit(csr_array(X), y)
+    assert automatic(model)[:2] == [batch_size, max_iter]
+
+
+@pytest.mark.parametrize("stored_zeros", [False, True])
+def test_sparse_rows_train_as_the_same_dense_rows_do(stored_zeros):
+    X, y = documents(600, 0.06)
+    rows = csr_array(X)
+    if stored_zeros:  # which are no words
+        rows = csr_array(np.where(X, X, 7.0))
+        rows.data[rows.data == 7] = 0
+    dense, sparse = (
+        TwoLayerClassifier(8, batch_size=64, random_state=0).fit(rows, y) for rows in (X, rows)
+    )
+    assert automatic(dense) == automatic(sparse)
+    for name in ("coefs_", "intercepts_"):
+        for one, other in zip(getattr(dense, name), getattr(sparse, name), strict=True):
+            assert_allclose(one, other, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5])
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_a_stream_has_small_batches_and_no_decay(share, container):
+    X, y = documents(1000, share)
+    model = TwoLayerClassifier(3, random_state=0).partial_fit(container(X), y, [0, 1, 2])
+    bound = 1 / mean_absolute_sum(X) / 3
+    rate = min(0.01, bound, *([0.006] if share < 0.1 else []))
+    found = automatic(model)
+    assert found[0] == 32
+    assert_allclose(found[2:], [0.1, 0.0, 0.01, rate])
+    assert model.n_updates_ == 32  # the last with 8 rows
