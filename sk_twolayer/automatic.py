@@ -34,41 +34,43 @@ def auto_batch_size(solver, data, one_pass, rare):
     """Return the rows of a batch.
 
     A tenth of them, but from 64 to 200 for "adamw", and from 32 for the others. It is a fiftieth,
-    from 32 to 200, where that costs little: the updates of "sgd" and "adamw" on sparse rows cost
-    what the rows cost, in whatever batches, as long as a batch leaves out many features. So it is
-    for "adamw" in `partial_fit`, too, as each row is seen once. For "lbfgs", all batches make one
-    gradient, and their size only bounds the memory.
+    within the same bounds, where that costs little: the updates on sparse rows cost what the rows
+    cost, in whatever batches, as long as a batch leaves out many features. In `partial_fit` it is
+    a fiftieth for "adamw", and from 32, as each row is seen once. For "lbfgs", all batches make
+    one gradient, and their size only bounds the memory.
     """
     X, n_rows = data.X, len(data.rows)
     if solver == "lbfgs":
         return min(1000, n_rows)
-    smaller = min(max(n_rows // 50, 32), 200)
+    least = 64 if solver == "adamw" and not one_pass else 32
+    smaller = min(max(n_rows // 50, least), 200)
     if solver == "sgd" and issparse(X) and smaller * X.nnz < X.shape[0] * X.shape[1]:
         return smaller
     if solver == "adamw" and (one_pass or (issparse(X) and rare)):
         return smaller
-    return min(max(n_rows // 10, 64 if solver == "adamw" else 32), 200)
+    return min(max(n_rows // 10, least), 200)
 
 
 def auto_max_iter(solver, n_updates, rare):
     """Return the epochs to plan, for a number of updates in each.
 
-    30, or as many as make 300 updates; for "adamw" on rare features 10, or as many.
+    30, or as many as make 300 updates; for "adamw" on rare features, which are soon known by
+    heart, 6, or as many as make 140.
     """
     if solver == "lbfgs":
         return 200
-    return max(10 if solver == "adamw" and rare else 30, ceil(300 / n_updates))
+    return max(6, ceil(140 / n_updates)) if rare else max(30, ceil(300 / n_updates))
 
 
 def auto_dropout(solver, one_pass, rare):
     """Return the share of the hidden units that is dropped.
 
-    A tenth, but a half for "adamw" on rare features, which a network soon knows by heart; not in
-    `partial_fit`, where every row is new. "lbfgs" has none.
+    A tenth, but a half for "adamw" on rare features; not in `partial_fit`, where every row is new.
+    "lbfgs" has none.
     """
     if solver == "lbfgs":
         return 0.0
-    return 0.5 if solver == "adamw" and rare and not one_pass else 0.1
+    return 0.5 if rare and not one_pass else 0.1
 
 
 def auto_alpha(solver, data, one_pass):
@@ -96,7 +98,7 @@ def auto_learning_rates(solver, data, batch_size, one_pass, rare):
 
     A feature that occurs in few batches moves by several times the rate for each of them, as its
     running mean goes on after it, and no other gradient takes any of that back. So where features
-    are rare, the rate of W1 is 0.003 at most for "adamw", in `partial_fit` as well.
+    are rare, the rate of W1 is 0.006 at most for "adamw", in `partial_fit` as well.
 
     The gradient of "sgd" grows with the square of the inputs, so that long rows need small
     steps: its rate is 0.1, but at most 30 over the mean squared length of the rows. Where rows
@@ -113,7 +115,7 @@ def auto_learning_rates(solver, data, batch_size, one_pass, rare):
     bound, share = 1 / max(mean_absolute_sum(data), 1e-300), 1 / 3 if one_pass else 1.0
     if solver == "adam":
         return share * min(0.02, bound), 1.0
-    return share * 0.03, min(1.0, bound / 0.03, 0.1 / share if rare else 1.0)
+    return share * 0.03, min(1.0, bound / 0.03, 0.2 / share if rare else 1.0)
 
 
 def sample_rows(data, most=1000):
@@ -213,6 +215,8 @@ class Settings:
     schedule : Schedule
     position : int
         Updates of its plan that have been made.
+    asked_rate : float or str
+        What the rates followed from.
     """
 
     batch_size: int
@@ -226,6 +230,7 @@ class Settings:
     first_layer: float
     schedule: Schedule
     position: int
+    asked_rate: float | str
 
     @property
     def learning_rate_W1(self):
@@ -284,11 +289,15 @@ def resolve_settings(estimator, data, validates, earlier, one_pass):
 
     n_iter_no_change = estimator.n_iter_no_change
     if n_iter_no_change == "auto":
-        n_iter_no_change = 10 if validates or kind != "cosine" else None
+        # A plan that lets the rate fall is best carried out: the last epochs gain most.
+        n_iter_no_change = None if kind == "cosine" and solver != "lbfgs" else 10
     if solver == "lbfgs" and not validates:
         # L-BFGS has a criterion of its own, and may creep along a valley for a while.
         n_iter_no_change = None
-    rates = resolve_rates(estimator, data, batch_size, earlier, one_pass, rare)
+    asked_rate = estimator.learning_rate
+    if asked_rate == "auto" and one_pass and solver in ("adam", "adamw"):
+        asked_rate = "auto, for a stream"  # another one than that of a plan
+    rates = resolve_rates(solver, asked_rate, data, batch_size, earlier, one_pass, rare)
     return Settings(
         batch_size,
         max_iter,
@@ -299,16 +308,16 @@ def resolve_settings(estimator, data, validates, earlier, one_pass):
         *rates,
         schedule,
         position,
+        asked_rate,
     )
 
 
-def resolve_rates(estimator, data, batch_size, earlier, one_pass, rare):
+def resolve_rates(solver, asked, data, batch_size, earlier, one_pass, rare):
     """Return the initial step size, the one to go on with, and their factor for W1."""
-    solver, asked = estimator.solver, estimator.learning_rate
     if earlier and earlier.solver == solver and earlier.asked_rate == asked and solver != "lbfgs":
         # One that has decayed goes on, unless the user has chosen another one.
         return earlier.initial_rate, earlier.base_rate, earlier.first_layer
-    if solver == "lbfgs" or asked == "auto":
+    if solver == "lbfgs" or isinstance(asked, str):
         rate, first_layer = auto_learning_rates(solver, data, batch_size, one_pass, rare)
         return rate, rate, first_layer
     return asked, asked, 1.0

@@ -132,7 +132,7 @@ def plan_call(estimator, fitted, X, y, sample_weight, classes, validation, one_p
     if lazy and state.missed is None:
         state.missed = MissedUpdates(shape[0])
     state.initial_rate, state.base_rate = settings.learning_rate, settings.base_rate
-    state.first_layer, state.asked_rate = settings.first_layer, estimator.learning_rate
+    state.first_layer, state.asked_rate = settings.first_layer, settings.asked_rate
     state.class_counts, state.split_seed = class_counts, split_seed
     state.generator, state.position = rng.get_state(), settings.position
     plan = make_plan(

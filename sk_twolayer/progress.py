@@ -77,10 +77,12 @@ class Progress:
                 )
             history.validation_losses.append(validation_loss)
             history.validation_scores.append(value)
-            if value > state.best:
+            if value >= state.best:  # of equal ones the last, which has learned for longer
                 state.best_parameters[:] = self.current_parameters()
 
-        improved = value >= state.best + self.plan.tol
+        # What little the warm-up improves is no reason to give up.
+        warming_up = 0 < state.position <= self.plan.schedule.n_warmup
+        improved = warming_up or value >= state.best + self.plan.tol
         state.epochs_without_progress = 0 if improved else state.epochs_without_progress + 1
         state.best = max(state.best, value)
         asked_to_stop = [watcher.epoch_ended(self) for watcher in self.watchers]

@@ -42,9 +42,14 @@ class Schedule:
     n_updates: int = 0
     warmup_fraction: float = 0.0
 
+    @property
+    def n_warmup(self):
+        """Updates of the warm-up."""
+        return round(self.warmup_fraction * self.n_updates)
+
     def factor(self, update):
         """Return the factor at an update, the first being number 0."""
-        n_warmup = round(self.warmup_fraction * self.n_updates)
+        n_warmup = self.n_warmup
         if update < n_warmup:
             return (update + 1) / n_warmup
         if self.kind != "cosine":

@@ -74,8 +74,8 @@ class TrainingState:
         What they are multiplied by for W1.
     position : int
         Updates made of the plan that the schedule spans.
-    asked_rate : float or "auto"
-        What the user asked for, which `initial_rate` followed from.
+    asked_rate : float or str
+        What was asked for, which `initial_rate` followed from.
     generator : tuple or None
         State of the `numpy.random.RandomState` that draws what is drawn next.
     class_counts : ndarray of shape (n_classes,) or None

@@ -230,7 +230,11 @@ def test_a_model_that_goes_on_keeps_its_rates(data):
     X, y = data
     model = TwoLayerClassifier(3, warm_start=True, random_state=0, max_updates=2).fit(1e3 * X, y)
     rates = model.learning_rate_, model.learning_rate_W1_
-    model.fit(X, y).partial_fit(X, y)
+    model.fit(X, y)
     assert (model.learning_rate_, model.learning_rate_W1_) == rates
+    # A stream has a rate of its own, a third of that of a plan, and keeps it.
+    for rows in (1e3 * X, X):
+        model.partial_fit(rows, y)
+        assert_allclose([model.learning_rate_, model.learning_rate_W1_], np.divide(rates, 3))
     model.set_params(learning_rate=0.5).partial_fit(X, y)
     assert (model.learning_rate_, model.learning_rate_W1_) == (0.5, 0.5)

@@ -376,11 +376,12 @@ def test_the_handler_is_back_after_every_error(solver):
     signal.signal(signal.SIGINT, own)
     model = new(solver=solver, init=1e10)
     for labels, values in [(y, 1e305 * rows), (y[:-1], rows), (np.zeros(48), rows)]:
-        with pytest.raises(ValueError):  # noqa: PT011 -- the messages are tested elsewhere
+        said = r"diverged|inconsistent numbers|only 1 class|not in classes|are numbers"
+        with pytest.raises(ValueError, match=said):
             model.fit(values, labels)
         assert signal.getsignal(signal.SIGINT) is own
         if solver != "lbfgs":
-            with pytest.raises(ValueError):  # noqa: PT011
+            with pytest.raises(ValueError, match=said):
                 model.partial_fit(values, labels, classes=[5, 6])
             assert signal.getsignal(signal.SIGINT) is own
     model.set_params(init="auto").fit(rows, y).predict(rows)

@@ -212,16 +212,19 @@ def test_a_plan_that_was_carried_out_is_no_failure_to_converge():
             make(learning_rate_schedule=kind, max_iter=1).fit(X, y)
 
 
-def test_progress_decides_where_nothing_is_planned_or_rows_validate():
+def test_epochs_of_the_warm_up_are_not_held_against_the_training():
+    options = {"n_iter_no_change": 3, "tol": 1e9, "max_iter": 40}
+    assert make(**options, warmup_fraction=0.0).fit(X, y).n_iter_ == 4
+    assert make(**options, warmup_fraction=0.25).fit(X, y).n_iter_ == 10 + 3
+
+
+def test_progress_decides_where_nothing_is_planned():
     options = {"n_iter_no_change": "auto", "tol": 1e9, "max_iter": 40}
-    patient = make(**options).fit(X, y)
-    assert patient.n_iter_ == 40
-    for other in (
-        make(**options, learning_rate_schedule="constant").fit(X, y),
-        make(**options, early_stopping=True).fit(X, y),
-        make(**options).fit(X, y, X_val=X, y_val=y),
-    ):
-        assert other.n_iter_ == 11  # the first epoch, and ten that are no progress
+    for validation in ({}, {"X_val": X, "y_val": y}):
+        assert make(**options).fit(X, y, **validation).n_iter_ == 40
+        constant = make(**options, learning_rate_schedule="constant").fit(X, y, **validation)
+        assert constant.n_iter_ == 11  # the first epoch, and ten that are no progress
+    assert make(**options, early_stopping=True).fit(X, y).n_iter_ == 40
 
 
 def test_two_fits_of_one_plan_are_the_same():

@@ -51,7 +51,7 @@ SETTINGS = [
     TwoLayerClassifier(solver="lbfgs", init="he"),
     TwoLayerClassifier(replacement=True),
     TwoLayerClassifier(solver="sgd", dropout=0.2),
-    # A warm-up over a tenth of 1,000 epochs ends after what one check waits for progress.
+    # The untrained network of the warm-up is by a ten-millionth the best there in one check.
     TwoLayerClassifier(early_stopping=True, warmup_fraction=0.0),
     TwoLayerClassifier(early_stopping=True, solver="lbfgs"),
 ]
@@ -78,7 +78,8 @@ def expected_failures(estimator):
     if estimator.warm_start:
         reason = "a second fit trains on, with a new plan, and need not predict what the first did"
         failures["check_classifiers_multilabel_representation_invariance"] = reason
-        failures["check_supervised_y_2d"] = reason
+        if estimator.solver == "adamw":
+            failures["check_supervised_y_2d"] = reason
     return failures
 
 
