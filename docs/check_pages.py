@@ -12,6 +12,7 @@ says where. Needs selenium, Chromium and its driver.
 import argparse
 import functools
 import json
+import shutil
 import sys
 import tempfile
 import threading
@@ -63,11 +64,18 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 def open_browser(profile):
     """Start Chromium with a profile of its own, which notes each request and console line."""
+    driver = shutil.which("chromedriver")
+    if driver is None:
+        raise SystemExit("There is no chromedriver: install Chromium and its driver.")
     options = webdriver.ChromeOptions()
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    return webdriver.Chrome(options=options)
+    # Given no driver, selenium would look for one on the network.
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    browser.get("about:blank")
+    browser.get_log("performance")  # what the first tab loaded is not ours
+    return browser
 
 
 def set_screen(browser, width, theme):

@@ -31,9 +31,11 @@ extensions = [
 exclude_patterns = ["_build", "_templates", "gallery", "extensions"]
 templates_path = ["_templates"]
 default_role = "literal"  # as numpydoc has it: `alpha` is code
+smartquotes = False  # values are quoted as in code, and the picture of an estimator links to them
 
 # API: a page for each name, which api.rst lists.
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 autodoc_default_options = {"members": True, "inherited-members": True}
 numpydoc_show_class_members = False  # the page has the methods themselves
 
@@ -48,6 +50,7 @@ sphinx_gallery_conf = {
     "reference_url": {"sk_twolayer": None},
     "image_srcset": ["2x"],
     "capture_repr": (),
+    "remove_config_comments": True,
     "write_computation_times": False,
     "show_signature": False,
     "download_all_examples": False,
@@ -70,7 +73,7 @@ html_sidebars = {name: [] for name in ("index", "changelog", "contributing")}
 html_theme_options = {
     "logo": {"image_light": "_static/logo.svg", "image_dark": "_static/logo.svg", "text": project},
     "github_url": "https://github.com/sk-twolayer/sk_twolayer",
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"auto_examples/*": [], "**": ["page-toc"]},
     "footer_start": ["copyright"],
     "footer_end": [],
     "navigation_with_keys": False,
