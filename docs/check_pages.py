@@ -39,12 +39,12 @@ FLAGS = [
 # How wide the page is, what sticks out of it or is cut off, and which pictures are not there.
 LOOK = """
 const root = document.documentElement, edge = root.clientWidth + 1;
-const scrolls = e => e && (/auto|scroll/.test(getComputedStyle(e).overflowX)
+const scrolls = e => e.tagName !== "ARTICLE" && (/auto|scroll/.test(getComputedStyle(e).overflowX)
     && e.scrollWidth > e.clientWidth && e.clientWidth <= edge || scrolls(e.parentElement));
 const content = [...document.querySelectorAll("article, article *")];
 const cut = content.filter(
     e => e.getClientRects().length && e.getBoundingClientRect().right > edge && !scrolls(e)
-).slice(0, 3).map(e => `${e.tagName.toLowerCase()} "${e.textContent.trim().slice(0, 40)}"`);
+).slice(0, 1).map(e => `${e.tagName} ${e.textContent.replace(/\\s+/g, " ").slice(0, 60)}`);
 const pictures = [...document.images].filter(i => i.complete && !i.naturalWidth);
 return {
     wide: root.scrollWidth - root.clientWidth,

@@ -68,12 +68,15 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/logo.svg"
 html_copy_source = html_show_sourcelink = False
+html_use_index = html_domain_indices = False  # api.rst is the list of names
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_sidebars = {name: [] for name in ("index", "changelog", "contributing")}
 html_theme_options = {
     "logo": {"image_light": "_static/logo.svg", "image_dark": "_static/logo.svg", "text": project},
     "github_url": "https://github.com/sk-twolayer/sk_twolayer",
-    "secondary_sidebar_items": {"auto_examples/*": [], "**": ["page-toc"]},
+    "secondary_sidebar_items": {  # elsewhere, as in the gallery, the room is the page's
+        name: ["page-toc"] for name in ("guide/*", "generated/*", "changelog", "contributing")
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
     "navigation_with_keys": False,
