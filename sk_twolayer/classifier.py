@@ -13,6 +13,7 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sk_twolayer.automatic import computing_dtype
 from sk_twolayer.availability import AvailableUnlessRefused, refuse_partial_fit
 from sk_twolayer.base import BaseTwoLayerNetwork
+from sk_twolayer.forward import ForwardMixin
 from sk_twolayer.hyperparameters import HyperParameters
 from sk_twolayer.labels import resolve_classes, resolve_named_classes
 from sk_twolayer.persistence import VersionedState
@@ -21,7 +22,12 @@ from sk_twolayer.validation import validate_rows, validate_validation_rows
 
 
 class TwoLayerClassifier(
-    PredictionsMixin, ClassifierMixin, VersionedState, HyperParameters, BaseTwoLayerNetwork
+    PredictionsMixin,
+    ForwardMixin,
+    ClassifierMixin,
+    VersionedState,
+    HyperParameters,
+    BaseTwoLayerNetwork,
 ):
     """Fully-connected network with one hidden layer.
 

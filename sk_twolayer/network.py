@@ -24,11 +24,48 @@ from sk_twolayer.losses import OUTPUT_LOSSES
 from sk_twolayer.parameters import n_parameters, unpack
 
 
+def hidden_chunks(X, W1, b1, activation):
+    """Yield chunks of rows, as slices, and the hidden activations of each.
+
+    Where the products of a row overflow, its activations are nan: an activation would make an
+    ordinary number of the infinite.
+    """
+    activate, _ = ACTIVATIONS[activation]
+    for rows in row_chunks(X.shape[0], bytes_per_row(X, len(b1), W1.dtype)):
+        a1 = X[rows].astype(W1.dtype, copy=False) @ W1
+        a1 += b1
+        overflown = None
+        if not np.isfinite(a1.sum()):  # faster than a look at each, which must be rare
+            overflown = ~np.isfinite(a1).all(axis=1)
+        activate(a1)
+        if overflown is not None:
+            a1[overflown] = np.nan
+        yield rows, a1
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def compute_hidden(X, W1, b1, activation="relu"):
+    """Hidden activations of every row of X, computed in row chunks.
+
+    Parameters
+    ----------
+    X, W1, b1, activation
+        As for `compute_scores`.
+
+    Returns
+    -------
+    a1 : ndarray of shape (n_samples, hidden_size)
+        Of the dtype of W1. Nan in rows whose products overflow.
+    """
+    hidden = np.empty((X.shape[0], len(b1)), dtype=W1.dtype)
+    for rows, a1 in hidden_chunks(X, W1, b1, activation):
+        hidden[rows] = a1
+    return hidden
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def compute_scores(X, W1, W2, b1, b2, activation="relu"):
     """Scores of every row of X, computed in row chunks.
-
-    Where the products of a row overflow, its scores are nan: an activation would make an ordinary
-    number of the infinite.
 
     Parameters
     ----------
@@ -42,21 +79,12 @@ def compute_scores(X, W1, W2, b1, b2, activation="relu"):
     Returns
     -------
     scores : ndarray of shape (n_samples, n_outputs)
+        Nan in rows whose products overflow.
     """
-    activate, _ = ACTIVATIONS[activation]
     scores = np.empty((X.shape[0], W2.shape[1]), dtype=W1.dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for rows in row_chunks(X.shape[0], bytes_per_row(X, len(b1), W1.dtype)):
-            a1 = X[rows].astype(W1.dtype, copy=False) @ W1
-            a1 += b1
-            overflown = None
-            if not np.isfinite(a1.sum()):  # faster than a look at each, which must be rare
-                overflown = ~np.isfinite(a1).all(axis=1)
-            activate(a1)
-            np.matmul(a1, W2, out=scores[rows])
-            if overflown is not None:
-                scores[rows][overflown] = np.nan
-        scores += b2
+    for rows, a1 in hidden_chunks(X, W1, b1, activation):
+        np.matmul(a1, W2, out=scores[rows])
+    scores += b2
     return scores
 
 

@@ -1,19 +1,13 @@
-"""What a fitted network says of rows: scores, probabilities, labels."""
+"""What a fitted classifier says of rows: scores, probabilities, labels."""
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.utils.validation import check_is_fitted
 
-from sk_twolayer.lazy import keep_columns, occurring_features
 from sk_twolayer.losses import logistic, softmax
-from sk_twolayer.network import compute_scores
-from sk_twolayer.streams import is_stream, read_weights
 from sk_twolayer.targets import decode
-from sk_twolayer.validation import refuse_infinite_scores, validate_prediction_rows
 
 
 class PredictionsMixin:
-    """The methods of a classifier that need a fitted network and change nothing."""
+    """The methods of a classifier that make something of its scores; see ``forward``."""
 
     def decision_function(self, X):
         """Compute the scores of the classes, before they become probabilities.
@@ -82,19 +76,3 @@ class PredictionsMixin:
             Labels out of `classes_`, or a label indicator.
         """
         return decode(self._scores(X), self.classes_, self.out_activation_)
-
-    def _scores(self, X):
-        check_is_fitted(self, "classes_")
-        X = validate_prediction_rows(self, X)
-        rows, fitted = X, vars(self)
-        if is_stream(fitted):
-            features = None
-            if issparse(X):
-                features = occurring_features(X)
-                rows = keep_columns(X, features, np.empty(X.shape[1], np.int32))
-            fitted, coefs = read_weights(self, features)
-        else:
-            coefs = fitted["coefs_"]
-        scores = compute_scores(rows, *coefs, *fitted["intercepts_"], fitted["activation"])
-        refuse_infinite_scores(X, scores)
-        return scores

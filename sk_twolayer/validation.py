@@ -227,14 +227,14 @@ def refuse_overflow(X, dtype):
             )
 
 
-def refuse_infinite_scores(X, scores):
-    """Refuse rows that are finite, but whose scores are not, as the products overflowed."""
-    if np.isfinite(scores).all():
+def refuse_infinite_outputs(X, outputs, name):
+    """Refuse rows that are finite, but whose outputs are not, as the products overflowed."""
+    if np.isfinite(outputs).all():
         return
-    row = np.argmin(np.isfinite(scores).all(axis=1))
+    row = np.argmin(np.isfinite(outputs).all(axis=1))
     largest = np.abs(X[[row]]).max()
     raise ValueError(
-        f"The scores of row {row} of X overflow {scores.dtype}, which the network computes in: "
+        f"The {name} of row {row} of X overflow {outputs.dtype}, which the network computes in: "
         f"the row's largest absolute value is {largest!s}. Scale X as the rows were that the "
         f"network was trained on, for example with StandardScaler in a pipeline before it."
     )
