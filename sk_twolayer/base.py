@@ -11,12 +11,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from sk_twolayer.callbacks import FitTaskMixin, PrintedLines
 from sk_twolayer.interrupts import Interrupts
 from sk_twolayer.planning import plan_call
+from sk_twolayer.resuming import kept_weights, make_checkpoint
 from sk_twolayer.state import TrainingState
 from sk_twolayer.streams import WeightsUpToDate, put_in_place
 from sk_twolayer.training import train
+from sk_twolayer.watchers import FitTaskMixin, PrintedLines
 
 
 class BaseTwoLayerNetwork(FitTaskMixin, BaseEstimator):
@@ -38,7 +39,10 @@ class BaseTwoLayerNetwork(FitTaskMixin, BaseEstimator):
     def __setstate__(self, fitted):
         state = fitted.get("_training_state")
         if state is not None:
-            fitted = fitted | {"_training_state": TrainingState.from_dict(state)}
+            state = TrainingState.from_dict(state)
+            fitted = fitted | {"_training_state": state}
+            if state.under_way and "coefs_" not in fitted:
+                fitted |= kept_weights(state)
         super().__setstate__(fitted)
 
     def _draft(self):
@@ -140,6 +144,10 @@ class BaseTwoLayerNetwork(FitTaskMixin, BaseEstimator):
             del attributes["coefs_"]
             attributes["intercepts_"] = [b.copy() for b in attributes["intercepts_"]]
         return attributes
+
+    def _checkpoint(self, call, classes):
+        """Return an estimator that goes on from where the training stands."""
+        return make_checkpoint(self, call.state, self._attributes(call, classes))
 
     def _publish(self, call, attributes, interrupts=None):
         """Make these the fitted attributes, all at once; take it back if Ctrl-C came."""

@@ -22,6 +22,7 @@ from sk_twolayer.lazy import keep_columns
 from sk_twolayer.missed_updates import MissedUpdates
 from sk_twolayer.optimizers import LAZY_SOLVERS
 from sk_twolayer.parameters import initialize
+from sk_twolayer.resuming import is_under_way, take_up_fit
 from sk_twolayer.state import TrainingState
 from sk_twolayer.streams import chunk_features, take_up_state
 from sk_twolayer.targets import count_classes, encode, refuse_single_class, weigh_rows
@@ -117,11 +118,15 @@ def plan_call(estimator, fitted, X, y, sample_weight, classes, validation, one_p
     if data.y.ndim == 2:
         output, n_outputs = "logistic", data.y.shape[1]
     solver, shape = estimator.solver, (X.shape[1], estimator.hidden_size, n_outputs)
+    resumes = bool(fitted) and not one_pass and is_under_way(fitted, shape, solver)
+    earlier = earlier and replace(earlier, under_way=resumes)
     settings = resolve_settings(estimator, data, validation is not None, earlier, one_pass)
     penalty = 0.0 if solver == "adamw" else settings.alpha
     # Updates on sparse rows touch few rows of W1, and the others may wait.
     lazy, features = solver in LAZY_SOLVERS and issparse(X), None
-    if fitted:
+    if resumes:
+        state = take_up_fit(fitted, class_counts, validation is not None, lazy)
+    elif fitted:
         if lazy and one_pass:
             features = chunk_features(fitted, solver, penalty, X)
         state = take_up_state(
@@ -138,6 +143,8 @@ def plan_call(estimator, fitted, X, y, sample_weight, classes, validation, one_p
     plan = make_plan(
         estimator, settings, shape, output, penalty, one_pass, lazy, features is not None
     )
+    if resumes:  # a number of epochs that may have been set lower since
+        plan = replace(plan, max_iter=max(plan.max_iter - state.n_epochs, 0))
     if features is not None:
         position = np.empty(X.shape[1], np.int32)
         data = replace(data, X=keep_columns(data.X, features, position))

@@ -26,7 +26,7 @@ class Progress:
     validation : Data, default=None
         Rows to validate with. Then `finish` puts the best parameters back.
     watchers : list, default=()
-        Of objects as in ``callbacks``, told of every epoch.
+        Of objects as in ``watchers``, told of every epoch.
     interrupts : Interrupts
         Looked at in long validations.
     """
@@ -35,6 +35,9 @@ class Progress:
         self.state, self.network, self.plan = state, network, plan
         self.validation, self.watchers, self.interrupts = validation, watchers, interrupts
         self.in_epoch = False
+        if state.under_way:  # a checkpoint has counted and kept what goes on here
+            state.under_way = False
+            return
         state.n_epochs = state.epochs_without_progress = 0
         if validation is None:
             state.best = max((-loss for loss in state.history.losses), default=-inf)
@@ -59,7 +62,7 @@ class Progress:
         if not self.in_epoch:
             self.in_epoch = True
             for watcher in self.watchers:
-                watcher.epoch_starts()
+                watcher.epoch_starts(self)
 
     def end_epoch(self, loss, train_score):
         """Take note of an epoch that has ended; return whether to stop."""

@@ -87,7 +87,7 @@ def train(state, data, plan, *, validation=None, watchers=(), interrupts=None):
     validation : Data, default=None
         Rows to validate with after each epoch.
     watchers : list, default=()
-        Of objects as in ``callbacks``, told of every epoch.
+        Of objects as in ``watchers``, told of every epoch.
     interrupts : Interrupts, default=None
         Looked at between two updates.
 
@@ -180,8 +180,8 @@ def train_in_batches(network, optimizer, data, plan, progress, interrupts):
                 break
 
         state.generator = rng.get_state()
-        stopped = progress.end_epoch(epoch_loss / epoch_weight, epoch_accuracy / epoch_weight)
         state.base_rate *= plan.learning_rate_decay
+        stopped = progress.end_epoch(epoch_loss / epoch_weight, epoch_accuracy / epoch_weight)
         if stopped or interrupts.asked_to_stop() or history.n_updates == last_update:
             return True
     return False
