@@ -136,6 +136,13 @@ class NumericTargets:
         """Turn scores into predictions, of the same dtype; those of one target in a vector."""
         with np.errstate(over="ignore"):
             y = (scores * self.scale + self.mean).astype(scores.dtype)
+        if not np.isfinite(y).all():
+            row = np.argmin(np.isfinite(y).all(axis=1))
+            raise ValueError(
+                f"The prediction of row {row} of X overflows {scores.dtype}, which the network "
+                f"computes in: it is {scores[row]} times y_scale_, {self.scale}, plus y_mean_. "
+                f"Divide y by a unit before `fit`, or scale X as the rows were that it was given."
+            )
         return y.ravel() if self.n_outputs == 1 else y
 
     def weigh(self, y, sample_weight, estimator, earlier, one_pass, dtype):

@@ -226,7 +226,7 @@ def refuse_overflow(X, dtype, name):
 
 
 def refuse_infinite_scores(X, scores):
-    """Refuse rows that are finite, but whose scores or predictions are not: they overflowed."""
+    """Refuse rows that are finite, but whose scores are not, as the products overflowed."""
     if np.isfinite(scores).all():
         return
     row = np.argmin(np.isfinite(scores).all(axis=1))
