@@ -73,7 +73,7 @@ def auto_dropout(solver, one_pass, rare):
     return 0.5 if rare and not one_pass else 0.1
 
 
-def auto_alpha(solver, data, one_pass):
+def auto_alpha(solver, targets, n_rows, one_pass):
     """Return the strength of the penalty, or of the decay.
 
     1e-3; for "adamw" 1,400 over the rows and over the classes, at most 1.5. There is no decay in
@@ -82,8 +82,8 @@ def auto_alpha(solver, data, one_pass):
     """
     if solver != "adamw":
         return 1e-3
-    n_classes = 1 + int(data.y.max()) if data.y.ndim == 1 else 2  # of a logistic output
-    return 0.0 if one_pass else min(1.5, 1400 / (n_classes * len(data.rows)))
+    n_classes = {"softmax": targets.n_outputs, "logistic": 2, "identity": 2}[targets.output]
+    return 0.0 if one_pass else min(1.5, 1400 / (n_classes * n_rows))
 
 
 def auto_learning_rates(solver, data, batch_size, one_pass, rare):
@@ -238,15 +238,17 @@ class Settings:
         return self.learning_rate and self.learning_rate * self.first_layer
 
 
-def resolve_settings(estimator, data, validates, earlier, one_pass):
+def resolve_settings(estimator, data, targets, validates, earlier, one_pass):
     """Replace "auto" by numbers.
 
     Parameters
     ----------
-    estimator : TwoLayerClassifier
+    estimator : estimator
         Whose hyper-parameters are read.
     data : Data
         The rows to train on.
+    targets : LabelTargets or NumericTargets
+        What y is to the network.
     validates : bool
         Whether there are rows to validate with.
     earlier : TrainingState or None
@@ -266,7 +268,7 @@ def resolve_settings(estimator, data, validates, earlier, one_pass):
     if not estimator.replacement:
         batch_size = min(batch_size, n_rows)
     if alpha == "auto":
-        alpha = auto_alpha(solver, data, one_pass)
+        alpha = auto_alpha(solver, targets, n_rows, one_pass)
     if dropout == "auto":
         dropout = auto_dropout(solver, one_pass, rare)
 

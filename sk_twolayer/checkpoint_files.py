@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 # What a skops file may hold besides the types that skops trusts.
 OURS = [
     "sk_twolayer.classifier.TwoLayerClassifier",
+    "sk_twolayer.regressor.TwoLayerRegressor",
 ]
 
 

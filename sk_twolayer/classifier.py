@@ -10,23 +10,22 @@ from functools import partial
 # `fit` ends, has no public name.
 from sklearn.base import ClassifierMixin, _fit_context
 
-from sk_twolayer.automatic import computing_dtype
 from sk_twolayer.availability import AvailableUnlessRefused, refuse_partial_fit
 from sk_twolayer.base import BaseTwoLayerNetwork
 from sk_twolayer.forward import ForwardMixin
-from sk_twolayer.hyperparameters import HyperParameters
-from sk_twolayer.labels import resolve_classes, resolve_named_classes
+from sk_twolayer.hyperparameters import ClassifierHyperParameters
+from sk_twolayer.labels import check_labels
 from sk_twolayer.persistence import VersionedState
-from sk_twolayer.predictions import PredictionsMixin
-from sk_twolayer.validation import validate_rows, validate_validation_rows
+from sk_twolayer.predictions import ClassPredictionsMixin
+from sk_twolayer.targets import LabelTargets
 
 
 class TwoLayerClassifier(
-    PredictionsMixin,
+    ClassPredictionsMixin,
     ForwardMixin,
     ClassifierMixin,
     VersionedState,
-    HyperParameters,
+    ClassifierHyperParameters,
     BaseTwoLayerNetwork,
 ):
     """Fully-connected network with one hidden layer.
@@ -254,6 +253,7 @@ class TwoLayerClassifier(
 
     See Also
     --------
+    TwoLayerRegressor : The same network for numbers.
     sklearn.neural_network.MLPClassifier : Any number of hidden layers.
 
     Notes
@@ -291,11 +291,7 @@ class TwoLayerClassifier(
     True
     """
 
-    # Where the picture of an estimator links to, which else explains no parameter either.
-    _doc_link_module = "sk_twolayer"
-    _doc_link_template = (
-        "https://sk-twolayer.github.io/sk_twolayer/generated/sk_twolayer.{estimator_name}.html"
-    )
+    _check_y = staticmethod(check_labels)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
@@ -358,26 +354,8 @@ class TwoLayerClassifier(
         >>> model["classify"].best_validation_score_ == model.score(X_val, y_val)
         True
         """
-        if self.solver == "lbfgs" and self.dropout not in ("auto", 0):
-            raise ValueError(
-                f"dropout={self.dropout} makes the loss a random number, which the line search "
-                f"of solver='lbfgs' cannot follow. Use 'adamw', 'adam' or 'sgd', or dropout=0."
-            )
-        continues = self.warm_start and hasattr(self, "classes_")
-        draft, known = self._draft(), self._known_labels() if continues else ()
-        dtype = self.intercepts_[0].dtype if continues else None
-        rows = validate_rows(draft, X, y, sample_weight, reset=not continues, dtype=dtype)
-        classes = resolve_classes(rows[1], *known)
-        validation = validate_validation_rows(
-            draft,
-            X_val,
-            y_val,
-            sample_weight_val,
-            classes=classes,
-            indicator=rows[1].ndim == 2,
-            dtype=dtype or computing_dtype(rows[0]),
-        )
-        return self._train(draft, rows, classes, validation, continues=continues)
+        rows, rows_val = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
+        return self._train_on(rows, LabelTargets.resolve, rows_val)
 
     @partial(AvailableUnlessRefused, check=refuse_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -428,19 +406,15 @@ class TwoLayerClassifier(
         True
         """
         self._validate_params()
-        continues = hasattr(self, "classes_")
-        draft, known = self._draft(), self._known_labels() if continues else ()
-        dtype = self.intercepts_[0].dtype if continues else None
-        rows = validate_rows(draft, X, y, sample_weight, reset=not continues, dtype=dtype)
-        classes = resolve_named_classes(rows[1], classes, *known)
-        return self._train(draft, rows, classes, continues=continues, one_pass=True)
+        resolve = partial(LabelTargets.resolve_named, classes=classes)
+        return self._train_on((X, y, sample_weight), resolve, one_pass=True)
 
-    def _known_labels(self):
-        """Return the labels that the network tells apart, and whether they are an indicator's."""
-        return self.classes_, self.out_activation_ == "logistic" and len(self.intercepts_[1]) > 1
+    def _known_targets(self):
+        """Return the labels that the network tells apart."""
+        indicator = self.out_activation_ == "logistic" and len(self.intercepts_[1]) > 1
+        return LabelTargets(self.classes_, indicator)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags

@@ -83,7 +83,7 @@ class ForwardMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _rows_and_parameters(self, X):
         """Return validated rows as given and as W1 has their columns, and the network's parts."""
-        check_is_fitted(self, "intercepts_")
+        check_is_fitted(self, "out_activation_")
         X = validate_prediction_rows(self, X)
         rows, fitted = X, vars(self)
         if is_stream(fitted):

@@ -1,4 +1,7 @@
-"""What a fitted classifier says of rows: scores, probabilities, labels."""
+"""What a fitted network says of rows: probabilities, labels or numbers, made of its scores.
+
+The scores themselves are computed in ``forward``.
+"""
 
 import numpy as np
 
@@ -6,8 +9,8 @@ from sk_twolayer.losses import logistic, softmax
 from sk_twolayer.targets import decode
 
 
-class PredictionsMixin:
-    """The methods of a classifier that make something of its scores; see ``forward``."""
+class ClassPredictionsMixin:
+    """The methods of a classifier that need a fitted network and change nothing."""
 
     def decision_function(self, X):
         """Compute the scores of the classes, before they become probabilities.
@@ -76,3 +79,23 @@ class PredictionsMixin:
             Labels out of `classes_`, or a label indicator.
         """
         return decode(self._scores(X), self.classes_, self.out_activation_)
+
+
+class NumberPredictionsMixin:
+    """The method of a regressor that needs a fitted network and changes nothing."""
+
+    def predict(self, X):
+        """Predict the target or targets of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows. Computed in row chunks, so that memory stays bounded.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the units of the y that the network was fitted on: the scores of the network,
+            times `y_scale_`, plus `y_mean_`; in the dtype of the network.
+        """
+        return self._known_targets().decode(self._scores(X))

@@ -1,6 +1,6 @@
 """What is recorded of a training, and when it has come far enough.
 
-After each epoch the loss and the accuracy go into the history, the validation rows are scored,
+After each epoch the loss and the score go into the history, the validation rows are scored,
 the best parameters are kept, and whoever watches is told. The value that has to improve is the
 validation score where there are validation rows, and the training loss where there are none.
 """
@@ -125,20 +125,18 @@ class Progress:
         return ValueError(
             f"{what} at update {update}{rate}: training diverged and was stopped. Try {advice}"
             f"inputs of a smaller scale, for example with StandardScaler in a pipeline before "
-            f"the classifier."
+            f"the network."
         )
 
 
 def evaluate(network, data, interrupts):
-    """Compute the loss, penalty included, and the accuracy of the network, in row chunks."""
-    total_loss = total_correct = total_weight = 0.0
-    for chunk in row_chunks(len(data.rows), bytes_per_row(data.X, network.hidden_size, "d")):
+    """Compute the loss, penalty included, and the score of the network: its accuracy, or R2."""
+    rows, y = data.rows, data.y[data.rows]
+    weights = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
+    scores = np.empty((len(rows), len(network.b2)), network.dtype)
+    for chunk in row_chunks(len(rows), bytes_per_row(data.X, network.hidden_size, "d")):
         interrupts.asked_to_stop()  # only a second Ctrl-C ends it here
-        rows = data.rows[chunk]
-        scores = network.scores(data.X[rows])
-        losses, correct = network.output_loss(scores.T, data.y[rows])
-        weights = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
-        total_loss += float(weights @ losses)
-        total_correct += float(weights @ correct)
-        total_weight += float(weights.sum())
-    return total_loss / total_weight + network.penalty(), total_correct / total_weight
+        scores[chunk] = network.scores(data.X[rows[chunk]])
+    score = network.output_score(scores, y, weights)
+    losses, _ = network.output_loss(scores.T, y)  # which overwrites the scores
+    return float(weights @ losses) / float(weights.sum()) + network.penalty(), score

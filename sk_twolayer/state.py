@@ -25,9 +25,9 @@ class History:
     losses : list of float
         Mean of them over each epoch, every batch counting by its rows (their weight).
     train_scores : list of float
-        Mean accuracy of the batches of each epoch, measured as they were trained on.
+        Mean score (accuracy, or R2) of the batches of each epoch, measured as they were trained on.
     validation_losses, validation_scores : list of float
-        Loss, with the penalty, and accuracy on the validation rows after each epoch.
+        Loss, with the penalty, and score on the validation rows after each epoch.
     n_forgotten : int
         Updates before the first of `batch_losses`, whose losses a pickle has left out.
     """

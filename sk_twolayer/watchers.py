@@ -26,7 +26,16 @@ class Watcher:
 
 
 class PrintedLines(Watcher):
-    """Print one aligned line after each epoch."""
+    """Print one aligned line after each epoch.
+
+    Parameters
+    ----------
+    score_name : str
+        What the scores are called.
+    """
+
+    def __init__(self, score_name):
+        self.score_name = score_name
 
     def epoch_starts(self, progress):
         """Start the clock."""
@@ -36,9 +45,9 @@ class PrintedLines(Watcher):
         """Print the line."""
         history, rate = progress.state.history, progress.state.rate
         line = f"epoch {progress.state.n_epochs:5d}   loss {history.losses[-1]:10.6f}"
-        line += f"   training accuracy {history.train_scores[-1]:.4f}"
+        line += f"   training {self.score_name} {history.train_scores[-1]:.4f}"
         if progress.validation is not None:
-            line += f"   validation accuracy {history.validation_scores[-1]:.4f}"
+            line += f"   validation {self.score_name} {history.validation_scores[-1]:.4f}"
         if rate is not None:
             line += f"   learning rate {rate:.2e}"
         print(f"{line}   {perf_counter() - self.start:8.3f} s")
@@ -128,7 +137,7 @@ class TrainingCallback:
 class FitTaskMixin(CallbackSupportMixin):
     """An estimator whose fit is a task of scikit-learn's callbacks, where there are any."""
 
-    def _begin_fit_task(self, rows, call, classes, watchers):
+    def _begin_fit_task(self, rows, call, watchers):
         """Tell scikit-learn's callbacks that a fit begins; return what tells them its end."""
         X, y, sample_weight = rows
         context = self._init_callback_context(max_subtasks=call.most_epochs())
@@ -136,9 +145,9 @@ class FitTaskMixin(CallbackSupportMixin):
         arguments = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context.call_on_fit_task_begin(**arguments)
         if hasattr(self, "_skl_callbacks"):  # where they are has no public name
-            attributes = partial(self._prediction_attributes, call, classes, copy=True)
+            attributes = partial(self._prediction_attributes, call, copy=True)
             watchers.append(CallbackTasks(context, attributes, **arguments))
-            make_checkpoint = partial(self._checkpoint, call, classes)
+            make_checkpoint = partial(self._checkpoint, call)
             watchers += [
                 callback.watch(make_checkpoint)
                 for callback in self._skl_callbacks
