@@ -7,6 +7,7 @@ Ctrl-C, the estimator is what it was.
 """
 
 import warnings
+from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -18,6 +19,7 @@ from sk_twolayer.interrupts import Interrupts
 from sk_twolayer.losses import SCORE_NAMES
 from sk_twolayer.planning import plan_call
 from sk_twolayer.resuming import kept_weights, make_checkpoint
+from sk_twolayer.scoring import make_score, resolve_scorer
 from sk_twolayer.state import TrainingState
 from sk_twolayer.streams import WeightsUpToDate, put_in_place
 from sk_twolayer.training import train
@@ -102,10 +104,15 @@ class BaseTwoLayerNetwork(FitTaskMixin, BaseEstimator):
 
     def _train(self, draft, rows, targets, validation, continues, one_pass):
         """Train on validated rows, with the draft that knows their columns."""
+        scorer = resolve_scorer(self)
         fitted = vars(self) if continues else None
         with Interrupts(passes_on=one_pass) as interrupts:
             call = plan_call(draft, fitted, *rows, targets, validation, one_pass)
-            watchers = [PrintedLines(SCORE_NAMES[targets.output])] if self.verbose else []
+            watchers = []
+            if self.verbose:
+                watchers.append(PrintedLines(SCORE_NAMES[targets.output], self.scoring))
+            y_val, view = (validation or rows)[1], partial(draft._view, call)
+            score = make_score(self.scoring, scorer, view, call.validation, y_val)
             if not one_pass:
                 end_fit_task = self._begin_fit_task(rows, call, watchers)
             stopped = train(
@@ -113,6 +120,7 @@ class BaseTwoLayerNetwork(FitTaskMixin, BaseEstimator):
                 call.data,
                 call.plan,
                 validation=call.validation,
+                score=score,
                 watchers=watchers,
                 interrupts=interrupts,
             )
@@ -148,6 +156,15 @@ class BaseTwoLayerNetwork(FitTaskMixin, BaseEstimator):
                 "out_activation_": call.targets.output,
             }
         )
+
+    def _view(self, call, parameters):
+        """Return a twin that predicts with these parameters, which it can only read."""
+        parameters = parameters.view()
+        parameters.flags.writeable = False
+        view = self._draft()
+        vars(view).update(self._prediction_attributes(call, parameters, copy=False))
+        vars(view).pop("feature_names_in_", None)  # which validated rows do not have any more
+        return view
 
     def _attributes(self, call):
         """Return all fitted attributes, but for what a continued training needs."""

@@ -143,7 +143,7 @@ class TwoLayerClassifier(
 
     tol : float, default=1e-4
         An epoch is an improvement if its mean loss is at least `tol` below the best so far;
-        with validation rows, if its validation accuracy is as much above the best. "lbfgs"
+        with validation rows, if its validation score is as much above the best. "lbfgs"
         stops when no entry of the gradient is larger and the loss has ceased to fall by a
         thousandth an iteration.
 
@@ -154,9 +154,17 @@ class TwoLayerClassifier(
         where there are validation rows, where "auto" is 10.
 
     early_stopping : bool, default=False
-        Hold rows out and monitor the validation accuracy rather than the training loss, and
+        Hold rows out and monitor the validation score rather than the training loss, and
         keep the weights of the best epoch, the last one of equals. Passing `X_val` to `fit`
         does the same with rows of one's own.
+
+    scoring : str, callable or None, default=None
+        What validation rows are scored by after each epoch, the bigger the better. None is the
+        accuracy, which the network computes with the loss; "loss" is minus that loss, penalty
+        included; a name of :func:`~sklearn.metrics.get_scorer_names` or a callable
+        ``scorer(estimator, X, y)`` is asked, shown an estimator as it would be if the fit stopped,
+        which it must not keep, and the weights of the rows, if it takes them. Rows that
+        `early_stopping` holds out are copied for it.
 
     validation_fraction : float, default=0.1
         Share of the rows that `early_stopping` holds out, stratified by class.
@@ -239,7 +247,8 @@ class TwoLayerClassifier(
         row counting by its weight.
 
     validation_scores_ : list of float or None
-        Accuracy on the validation rows after each epoch, if there were any.
+        Scores on the validation rows after each epoch, if there were any: what `scoring` says,
+        the accuracy by default.
 
     validation_loss_curve_ : list of float or None
         Loss on them, with the penalty, so that it compares with `loss_curve_`.
@@ -310,7 +319,7 @@ class TwoLayerClassifier(
             Weights of the rows, not negative. Zero leaves a row out.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Rows to monitor the accuracy on, instead of holding rows of X out. In a
+            Rows to monitor the score on, instead of holding rows of X out. In a
             :class:`~sklearn.pipeline.Pipeline` they are preprocessed as X is with
             ``Pipeline(..., transform_input=["X_val"])``.
 

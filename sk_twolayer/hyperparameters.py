@@ -8,6 +8,8 @@ so that there are two of them.
 from numbers import Integral, Real
 from typing import ClassVar
 
+from sklearn.metrics import get_scorer_names
+
 # What declares the hyper-parameters of scikit-learn's own estimators has no public name.
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -45,6 +47,7 @@ class HyperParameters:
             Interval(Integral, 1, None, closed="left"),
         ],
         "early_stopping": ["boolean"],
+        "scoring": [None, StrOptions({"loss", *get_scorer_names()}), callable],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -76,6 +79,7 @@ class HyperParameters:
         tol=1e-4,
         n_iter_no_change="auto",
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         warm_start=False,
         random_state=None,
@@ -103,6 +107,7 @@ class HyperParameters:
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.random_state = random_state
@@ -141,6 +146,7 @@ class ClassifierHyperParameters(HyperParameters):
         tol=1e-4,
         n_iter_no_change="auto",
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         class_weight=None,
         warm_start=False,
@@ -170,6 +176,7 @@ class ClassifierHyperParameters(HyperParameters):
             tol=tol,
             n_iter_no_change=n_iter_no_change,
             early_stopping=early_stopping,
+            scoring=scoring,
             validation_fraction=validation_fraction,
             warm_start=warm_start,
             random_state=random_state,

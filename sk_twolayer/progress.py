@@ -25,15 +25,18 @@ class Progress:
         Whose `tol` and `n_iter_no_change` tell when to stop.
     validation : Data, default=None
         Rows to validate with. Then `finish` puts the best parameters back.
+    score : callable
+        What they are scored by, as in ``scoring``.
     watchers : list, default=()
         Of objects as in ``watchers``, told of every epoch.
     interrupts : Interrupts
         Looked at in long validations.
     """
 
-    def __init__(self, state, network, plan, validation, watchers, interrupts):
+    def __init__(self, state, network, plan, validation, score, watchers, interrupts):
         self.state, self.network, self.plan = state, network, plan
-        self.validation, self.watchers, self.interrupts = validation, watchers, interrupts
+        self.validation, self.score = validation, score
+        self.watchers, self.interrupts = watchers, interrupts
         self.in_epoch = False
         if state.under_way:  # a checkpoint has counted and kept what goes on here
             state.under_way = False
@@ -45,7 +48,7 @@ class Progress:
             # What was kept before may have been scored on other rows.
             state.best = -inf
             if state.history.losses:
-                _, state.best = evaluate(network, validation, interrupts)
+                _, state.best = self.evaluate()
             state.best_parameters = self.current_parameters().copy()
 
     def current_parameters(self):
@@ -56,6 +59,11 @@ class Progress:
     def kept_parameters(self):
         """Return the parameters to keep if training stopped now: the best, or the last."""
         return self.current_parameters() if self.validation is None else self.state.best_parameters
+
+    def evaluate(self):
+        """Compute the loss on the validation rows, and the score that has to improve."""
+        loss, score = evaluate(self.network, self.validation, self.interrupts)
+        return loss, self.score(self, loss, score)
 
     def start_epoch(self):
         """Tell the watchers, unless the epoch has started already."""
@@ -73,7 +81,7 @@ class Progress:
         history.train_scores.append(train_score)
         value = -loss
         if self.validation is not None:
-            validation_loss, value = evaluate(self.network, self.validation, self.interrupts)
+            validation_loss, value = self.evaluate()
             if not isfinite(validation_loss):
                 raise self.divergence(
                     f"The validation loss became {validation_loss}", history.n_updates, state.rate

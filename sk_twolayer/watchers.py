@@ -31,11 +31,14 @@ class PrintedLines(Watcher):
     Parameters
     ----------
     score_name : str
-        What the scores are called.
+        What the scores of the network are called.
+    scoring : str, callable or None
+        What validation rows are scored by, if not by these.
     """
 
-    def __init__(self, score_name):
+    def __init__(self, score_name, scoring=None):
         self.score_name = score_name
+        self.validation_name = score_name if scoring is None else "score"
 
     def epoch_starts(self, progress):
         """Start the clock."""
@@ -47,7 +50,7 @@ class PrintedLines(Watcher):
         line = f"epoch {progress.state.n_epochs:5d}   loss {history.losses[-1]:10.6f}"
         line += f"   training {self.score_name} {history.train_scores[-1]:.4f}"
         if progress.validation is not None:
-            line += f"   validation {self.score_name} {history.validation_scores[-1]:.4f}"
+            line += f"   validation {self.validation_name} {history.validation_scores[-1]:.4f}"
         if rate is not None:
             line += f"   learning rate {rate:.2e}"
         print(f"{line}   {perf_counter() - self.start:8.3f} s")

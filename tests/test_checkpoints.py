@@ -8,6 +8,7 @@ import sys
 import warnings
 from datetime import timedelta
 
+import estimator_state
 import numpy as np
 import pytest
 import skops.io
@@ -18,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
-from sk_twolayer import callbacks, checkpoint_files
+from sk_twolayer import TwoLayerRegressor, callbacks, checkpoint_files
 from sk_twolayer.callbacks import Checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -78,6 +79,7 @@ OPTIONS = {
     "constant, updates": {"learning_rate_schedule": "constant", "max_updates": 95},
     "replacement": {"replacement": True, "class_weight": "balanced"},
     "early stopping": {"early_stopping": True, "dropout": 0.3},
+    "a scorer": {"early_stopping": True, "scoring": "neg_log_loss", "tol": 1.0, "max_iter": 7},
     "patience": {"early_stopping": True, "tol": 1e9, "n_iter_no_change": 5},
     "patience, loss": {"tol": 1e9, "n_iter_no_change": 5},
 }
@@ -122,6 +124,18 @@ def test_a_checkpoint_is_what_the_fit_would_have_left_had_it_stopped(tmp_path):
         shorter = new(max_iter=4, warm_start=True, **options).fit(X.toarray(), y)
         assert_same_state(resumed, shorter, but_for=["max_iter", "max_iter_"])
         assert_allclose(resumed.predict_proba(X), shorter.predict_proba(X), rtol=0)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("name", ["fit.pkl", "fit.skops"])
+def test_a_regressor(name, early_stopping, tmp_path):
+    Y = X @ np.random.RandomState(0).standard_normal((60, 2)) + [5, 1000]
+    options = estimator_state.OPTIONS | {"dropout": 0.2, "early_stopping": early_stopping}
+    whole = TwoLayerRegressor(**options | {"max_iter": 8, "warm_start": True}).fit(X, Y)
+    model = TwoLayerRegressor(**options | {"max_iter": 8})
+    resumed = fit_cut_off(model, 5, tmp_path / name, X, Y)
+    assert_allclose(resumed.y_mean_, Y.mean(axis=0))
+    assert_same_state(resumed.fit(X, Y), whole)
 
 
 @pytest.mark.parametrize("kind", ["instance", "None"])

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sk_twolayer import TwoLayerClassifier, blocks
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor, blocks
 
 X, y = load_iris(return_X_y=True)
 
@@ -81,6 +81,15 @@ def test_a_network_in_the_middle_of_a_pipeline():
     assert_allclose(model.predict_proba(X), on_top.predict_proba(network.transform(scaled)))
     search = GridSearchCV(model, {"twolayerclassifier__hidden_size": [2, 5]}, cv=2).fit(X, y)
     assert search.best_estimator_[-1].n_features_in_ in (2, 5)
+
+
+def test_a_regressor():
+    model = TwoLayerRegressor(7, max_iter=3, random_state=0).fit(X[:, :3], X[:, 3])
+    hidden = model.transform(X[:, :3])
+    assert_allclose(hidden, plain_hidden(model, X[:, :3]), rtol=1e-12, atol=1e-12)
+    scores = (hidden @ model.coefs_[1] + model.intercepts_[1]).ravel()
+    assert_allclose(model.predict(X[:, :3]), scores * model.y_scale_ + model.y_mean_)
+    assert model.get_feature_names_out()[6] == "twolayerregressor6"
 
 
 def test_fit_transform_is_fit_and_then_transform():

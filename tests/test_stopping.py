@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from sk_twolayer import TwoLayerClassifier, callbacks
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor, callbacks
 from sk_twolayer.callbacks import EarlyStopping, TimeLimit
 
 X, X_val, y, y_val = train_test_split(*load_digits(return_X_y=True), random_state=0)
@@ -48,6 +48,16 @@ def test_a_fit_ends_at_the_first_score_that_reaches_the_target(rows, solver):
     assert_same_fit(stopped, make(solver=solver, max_iter=n_epochs).fit(X, y, **rows))
     if rows:
         assert stopped.score(X_val, y_val) == stopped.best_validation_score_ >= target
+
+
+def test_the_target_of_a_regressor_is_one_of_r2():
+    rows, numbers = X[:, :-1], X[:, 20]
+    options = {"max_iter": 20, "early_stopping": True, "random_state": 0}
+    whole = TwoLayerRegressor(**options).fit(rows, numbers)
+    n_epochs = 1 + next(i for i, r2 in enumerate(whole.validation_scores_) if r2 >= 0.5)
+    assert 1 < n_epochs < 20
+    stopped = TwoLayerRegressor(**options).set_callbacks(EarlyStopping(0.5)).fit(rows, numbers)
+    assert stopped.validation_scores_ == whole.validation_scores_[:n_epochs]
 
 
 def test_a_target_that_is_not_reached_changes_nothing():

@@ -4,6 +4,7 @@ import numpy as np
 
 from sk_twolayer.display.inputs import find_network, turn_off
 from sk_twolayer.losses import SCORE_NAMES
+from sk_twolayer.scoring import scoring_name
 
 BATCH_STYLE = {"color": "tab:blue", "alpha": 0.35, "linewidth": 0.7, "label": "update"}
 SMOOTHED_STYLE = {"color": "tab:blue", "linewidth": 2, "label": "update, smoothed"}
@@ -54,6 +55,8 @@ class LossCurveDisplay:
         Validation score of each epoch, if it was measured.
     score_name : str, default="accuracy"
         What the scores are called.
+    validation_name : str, default=None
+        What those of validation rows are called, if they are others.
 
     Attributes
     ----------
@@ -91,12 +94,14 @@ class LossCurveDisplay:
         train_scores,
         validation_scores=None,
         score_name="accuracy",
+        validation_name=None,
     ):
         self.batch_loss_curve = batch_loss_curve
         self.loss_curve = loss_curve
         self.train_scores = train_scores
         self.validation_scores = validation_scores
         self.score_name = score_name
+        self.validation_name = validation_name
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
@@ -130,6 +135,7 @@ class LossCurveDisplay:
             train_scores=network.train_scores_,
             validation_scores=getattr(network, "validation_scores_", None),
             score_name=SCORE_NAMES[network.out_activation_],
+            validation_name=scoring_name(network.scoring),
         )
         return display.plot(ax=ax, **kwargs)
 
@@ -207,6 +213,8 @@ class LossCurveDisplay:
         self.validation_line_ = None
         if self.validation_scores is not None:
             style = VALIDATION_STYLE | marks
+            if self.validation_name is not None:
+                style |= {"label": f"validation, {self.validation_name}"}
             self.validation_line_ = draw(score_ax, epochs, self.validation_scores, style, score_kw)
 
         if np.min(losses) > 0 and smoothed.max() > 20 * smoothed.min():
@@ -216,7 +224,9 @@ class LossCurveDisplay:
             loss_ax.yaxis.set_minor_formatter(NullFormatter())
         xlabel = "epoch" if self.batch_loss_curve is None else "update"
         loss_ax.set(xlabel=xlabel, ylabel="loss")
-        score_ax.set(xlabel="epoch", ylabel=self.score_name)
+        both = self.validation_line_ is not None and self.validation_name is not None
+        score_name = "score" if both else self.score_name
+        score_ax.set(xlabel="epoch", ylabel=score_name)
         for axes in self.axes_:
             whole = MaxNLocator("auto", steps=(1, 2, 5, 10), integer=True, min_n_ticks=1)
             axes.xaxis.set_major_locator(whole)
