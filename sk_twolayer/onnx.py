@@ -1,9 +1,10 @@
 """Export to ONNX, to serve a fitted network where there is no scikit-learn, or no Python.
 
 Importing this module registers `TwoLayerClassifier` and `TwoLayerRegressor` with skl2onnx, alone or
-at the end of a pipeline. The graph computes in float64 if it is to take that, and otherwise in
-float32; it does not check its input, as the estimator does. Predictions of a regressor are a
-matrix, ``variable``, with a column for each target, in the units of y.
+at the end of a pipeline. In the middle of one, where the next step takes their hidden activations,
+skl2onnx has no place for them, and the export fails. The graph computes in float64 if it is to take
+that, and otherwise in float32; it does not check its input, as the estimator does. Predictions of a
+regressor are a matrix, ``variable``, with a column for each target, in the units of y.
 
 skl2onnx's options for classifiers are understood: with ``zipmap=False`` the probabilities
 are a matrix, with ``zipmap="columns"`` an output per class, and by default dictionaries,
