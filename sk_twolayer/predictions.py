@@ -98,4 +98,5 @@ class NumberPredictionsMixin:
             In the units of the y that the network was fitted on: the scores of the network,
             times `y_scale_`, plus `y_mean_`; in the dtype of the network.
         """
-        return self._known_targets().decode(self._scores(X))
+        scores = self._scores(X)
+        return self._known_targets().decode(scores)

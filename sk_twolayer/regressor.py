@@ -53,7 +53,7 @@ class TwoLayerRegressor(
     alpha : float or "auto", default="auto"
         Strength of the penalty on the weights; the biases are not penalised. For "adamw" it
         is the decoupled weight decay: an update at rate r multiplies each weight by
-        ``1 - r alpha``, and "auto" is 700 over the number of rows, but at most 1.5, and 0 in
+        ``1 - r alpha``, and "auto" is 400 over the number of rows, but at most 1.5, and 0 in
         `partial_fit`. For the others the loss has a term
         ``alpha / 2 (||W1||^2 + ||W2||^2)``, and "auto" is 1e-3. That is the `reg` of CS231n,
         *not* divided by the number of rows, as
@@ -72,14 +72,14 @@ class TwoLayerRegressor(
         Step size, before the schedule. "auto" follows from up to 1,000 of the rows, so that
         columns of any scale are trained on steadily:
 
-        - "adamw": 0.03, but for W1 at most 1 over the mean L1 norm of the rows, as a step of
+        - "adamw": 0.06, but for W1 at most 1 over the mean L1 norm of the rows, as a step of
           Adam moves the input of a hidden unit by about the rate times that norm, and at
           most 0.006 if features are rare (see Notes);
         - "adam": 0.02, but at most 1 over that norm;
-        - "sgd": 0.1, but at most 30 over the mean squared norm of the rows; more for rows of
-          about unit norm, such as those of TF-IDF, up to sqrt(batch_size) / 32.
+        - "sgd": 1 over the sum of `hidden_size` and twice the mean squared norm of the rows times
+          the number of targets, which bounds the curvature of the loss, but at most 0.1.
 
-        In `partial_fit`, where the rate is constant, 0.03, 0.02 and the bounds by the L1 norm
+        In `partial_fit`, where the rate is constant, 0.06, 0.02 and the bounds by the L1 norm
         are divided by three. The values in use are `learning_rate_` and `learning_rate_W1_`.
         Not used by "lbfgs".
 
@@ -116,9 +116,9 @@ class TwoLayerRegressor(
 
     dropout : float or "auto", default="auto"
         Probability that a hidden unit is dropped in a row's training pass; the others are
-        scaled by ``1 / (1 - dropout)`` ("inverted dropout"). "auto" is 0.1; 0.5 for "adamw"
-        if features are rare (see Notes), but for `partial_fit`; and 0 for "lbfgs", whose line
-        search needs the same loss at the same weights. The value in use is `dropout_`.
+        scaled by ``1 / (1 - dropout)`` ("inverted dropout"). "auto" is 0, as predictions are sums
+        over all units. Not for "lbfgs", whose line search needs the same loss at the same
+        weights. The value in use is `dropout_`.
 
     init : {"auto", "he", "glorot"} or float, default="auto"
         Standard deviation of the Gaussian initial weights: sqrt(2 / n_in) for "he";
@@ -293,12 +293,14 @@ class TwoLayerRegressor(
     --------
     >>> from sklearn.datasets import make_friedman1
     >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
     >>> from sk_twolayer import TwoLayerRegressor
     >>> X_train, X_test, y_train, y_test = train_test_split(
     ...     *make_friedman1(1000, random_state=0), random_state=0
     ... )
-    >>> model = TwoLayerRegressor(random_state=0).fit(X_train, y_train)
-    >>> model.score(X_test, y_test) > 0.95
+    >>> model = make_pipeline(StandardScaler(), TwoLayerRegressor(random_state=0))
+    >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.95
     True
     """
 
@@ -391,12 +393,13 @@ class TwoLayerRegressor(
         Examples
         --------
         >>> from sklearn.datasets import make_friedman1
+        >>> from sklearn.preprocessing import scale
         >>> from sk_twolayer import TwoLayerRegressor
-        >>> X, y = make_friedman1(6000, random_state=0)
-        >>> model = TwoLayerRegressor(random_state=0)
-        >>> for start in range(0, 5000, 500):
-        ...     model = model.partial_fit(X[start : start + 500], y[start : start + 500])
-        >>> model.score(X[5000:], y[5000:]) > 0.9
+        >>> X, y = make_friedman1(1000, random_state=0)
+        >>> X, model = scale(X), TwoLayerRegressor(random_state=0)
+        >>> for _ in range(30):
+        ...     model = model.partial_fit(X, y)
+        >>> model.score(X, y) > 0.9
         True
         """
         self._validate_params()

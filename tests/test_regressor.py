@@ -467,6 +467,33 @@ def test_forms_of_y():
     assert plain(max_iter=2).fit(X, Y).predict(X).shape == (60, 2)
 
 
+# What "auto" stands for.
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("length", [1e-3, 1.0, 1e3])
+def test_automatic_numbers(length, n_targets):
+    X, y, _ = make_rows(n_targets, n=400)
+    X *= length / np.sqrt(np.mean((X**2).sum(axis=1)))
+    options = {"hidden_size": 50, "max_iter": 1, "random_state": 0}
+    sgd = TwoLayerRegressor(solver="sgd", **options).fit(X, y)
+    assert_allclose(sgd.learning_rate_, min(0.1, 1 / (50 + 2 * n_targets * length**2)))
+    model = TwoLayerRegressor(**options).fit(X, y)
+    assert_allclose([model.alpha_, model.dropout_, model.learning_rate_], [1, 0, 0.06])
+    assert_allclose(model.learning_rate_W1_, min(0.06, 1 / np.abs(X).sum(axis=1).mean()))
+    stream = TwoLayerRegressor(**options).partial_fit(X, y)
+    assert_allclose([stream.alpha_, stream.dropout_, stream.learning_rate_], [0, 0, 0.02])
+
+
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+def test_the_automatic_rate_of_sgd_is_steady(activation):
+    X, y, _ = make_rows(3, n=200)
+    for scale_ in (1e-3, 1, 1e3):
+        model = TwoLayerRegressor(solver="sgd", activation=activation, alpha=0, random_state=0)
+        model.fit(scale_ * X + scale_, y)
+        assert model.loss_ < 1.5  # 0.5 a target is that of the mean
+
+
 # What it shares with the classifier.
 
 
@@ -488,7 +515,8 @@ def described(cls):
 def test_hyper_parameters_are_described_alike():
     ours, theirs = described(TwoLayerRegressor), described(TwoLayerClassifier)
     assert set(TwoLayerRegressor().get_params()) < set(ours)
-    named = {"alpha", "scoring", "validation_fraction"}  # where y comes in
+    named = {"alpha", "learning_rate", "dropout"}  # what "auto" is
+    named |= {"scoring", "validation_fraction"}  # where y comes in
     different = {name for name in TwoLayerRegressor().get_params() if ours[name] != theirs[name]}
     assert different == named
 
