@@ -31,6 +31,7 @@ BAD_PARAMETERS = {
     "max_updates": [0],
     "tol": [-1.0],
     "n_iter_no_change": [0],
+    "scoring": ["acuracy", 3],
     "validation_fraction": [0.0, 1.0],
     "class_weight": ["even", 3],
     "random_state": ["x", -1],

@@ -1,6 +1,7 @@
-"""A two-layer neural network as a first-class scikit-learn estimator."""
+"""A two-layer neural network as first-class scikit-learn estimators."""
 
 from sk_twolayer.classifier import TwoLayerClassifier
+from sk_twolayer.regressor import TwoLayerRegressor
 
 __version__ = "0.2.0"
-__all__ = ["TwoLayerClassifier"]
+__all__ = ["TwoLayerClassifier", "TwoLayerRegressor"]

@@ -62,39 +62,40 @@ def auto_max_iter(solver, n_updates, rare):
     return max(6, ceil(140 / n_updates)) if rare else max(25, ceil(300 / n_updates))
 
 
-def auto_dropout(solver, one_pass, rare):
+def auto_dropout(solver, output, one_pass, rare):
     """Return the share of the hidden units that is dropped.
 
     A tenth, but a half for "adamw" on rare features; not in `partial_fit`, where every row is new.
-    "lbfgs" has none.
+    "lbfgs" has none, and neither has a regressor: its predictions are sums over all units, to
+    which those that are dropped are an error.
     """
-    if solver == "lbfgs":
+    if solver == "lbfgs" or output == "identity":
         return 0.0
     return 0.5 if rare and not one_pass else 0.1
 
 
-def auto_alpha(solver, data, one_pass):
+def auto_alpha(solver, targets, n_rows, one_pass):
     """Return the strength of the penalty, or of the decay.
 
-    1e-3; for "adamw" 1,400 over the rows and over the classes, at most 1.5. There is no decay in
-    `partial_fit`: a stream knows no number of rows, and decay at every update would let it forget
-    what occurs seldom.
+    1e-3; for "adamw" 1,400 over the rows and over the classes, at most 1.5, of which a regressor
+    counts 3.5: 400 over the rows. There is no decay in `partial_fit`: a stream knows no number of
+    rows, and decay at every update would let it forget what occurs seldom.
     """
     if solver != "adamw":
         return 1e-3
-    n_classes = 1 + int(data.y.max()) if data.y.ndim == 1 else 2  # of a logistic output
-    return 0.0 if one_pass else min(1.5, 1400 / (n_classes * len(data.rows)))
+    n_classes = {"softmax": targets.n_outputs, "logistic": 2, "identity": 3.5}[targets.output]
+    return 0.0 if one_pass else min(1.5, 1400 / (n_classes * n_rows))
 
 
-def auto_learning_rates(solver, data, batch_size, one_pass, rare):
+def auto_learning_rates(solver, data, batch_size, one_pass, rare, adamw_rate=0.03):
     """Return the learning rate that "auto" stands for, and its factor for W1.
 
     A step of "adam" or "adamw" moves each weight by about the rate, so that the input of a hidden
     unit moves by about the rate times the sum of the absolute values in a row. So the rate of W1
     is at most 1 over the mean of that sum: it is steady for standardised columns, raw ones and
-    counts alike. "adamw" has a rate of its own for W1, 0.03 or that bound, and 0.03 for the rest;
-    "adam" has one for all, 0.02 or that bound. In `partial_fit` they are a third of that, as it
-    knows no end for which to let the rate fall.
+    counts alike. "adamw" has a rate of its own for W1, 0.03 or that bound, and 0.03 for the rest
+    (0.06, if `adamw_rate` says so, for a regressor); "adam" has one for all, 0.02 or that bound.
+    In `partial_fit` they are a third of that, as it knows no end for which to let the rate fall.
 
     A feature that occurs in few batches moves by several times the rate for each of them, as its
     running mean goes on after it, and no other gradient takes any of that back. So where features
@@ -115,7 +116,20 @@ def auto_learning_rates(solver, data, batch_size, one_pass, rare):
     bound, share = 1 / max(mean_absolute_sum(data), 1e-300), 1 / 3 if one_pass else 1.0
     if solver == "adam":
         return share * min(0.02, bound), 1.0
-    return share * 0.03, min(1.0, bound / 0.03, 0.2 / share if rare else 1.0)
+    most_of_rare = 0.006 / (share * adamw_rate)
+    return share * adamw_rate, min(1.0, bound / adamw_rate, most_of_rare if rare else 1.0)
+
+
+def squared_loss_rate(data, hidden_size, n_outputs):
+    """Return the learning rate of "sgd" for the squared loss, whose curvature has no bound.
+
+    A step of Nesterov's momentum of 0.9 is stable below 1.4 over the largest second derivative.
+    With the initial weights of "auto" these add up, for a row, to at most about `hidden_size` in
+    W2 and twice its squared length times `n_outputs` in W1. The rate is 1 over the mean of that,
+    and 0.1 at most.
+    """
+    mean_length = min(mean_squared_length(data), 1e300)
+    return float(min(0.1, 1 / (hidden_size + 2 * n_outputs * mean_length)))
 
 
 def sample_rows(data, most=1000):
@@ -238,15 +252,17 @@ class Settings:
         return self.learning_rate and self.learning_rate * self.first_layer
 
 
-def resolve_settings(estimator, data, validates, earlier, one_pass):
+def resolve_settings(estimator, data, targets, validates, earlier, one_pass):
     """Replace "auto" by numbers.
 
     Parameters
     ----------
-    estimator : TwoLayerClassifier
+    estimator : estimator
         Whose hyper-parameters are read.
     data : Data
         The rows to train on.
+    targets : LabelTargets or NumericTargets
+        What y is to the network.
     validates : bool
         Whether there are rows to validate with.
     earlier : TrainingState or None
@@ -266,9 +282,9 @@ def resolve_settings(estimator, data, validates, earlier, one_pass):
     if not estimator.replacement:
         batch_size = min(batch_size, n_rows)
     if alpha == "auto":
-        alpha = auto_alpha(solver, data, one_pass)
+        alpha = auto_alpha(solver, targets, n_rows, one_pass)
     if dropout == "auto":
-        dropout = auto_dropout(solver, one_pass, rare)
+        dropout = auto_dropout(solver, targets.output, one_pass, rare)
 
     n_updates = (
         1 if solver == "lbfgs" else updates_per_epoch(n_rows, batch_size, estimator.replacement)
@@ -281,10 +297,12 @@ def resolve_settings(estimator, data, validates, earlier, one_pass):
     if earlier and earlier.solver == solver:
         position = earlier.position
         if kind == "cosine" and not one_pass:
-            if position >= planned:  # the plan has been carried out, and the next one begins
-                position = 0
+            if position >= planned and not earlier.under_way:  # it has been carried out
+                position = 0  # and the next one begins
             elif position:
-                max_updates = planned - position
+                max_updates = max(planned - position, 0)
+        elif earlier.under_way and max_updates:
+            max_updates = max(max_updates - earlier.n_epochs * n_updates, 0)
     schedule = Schedule(kind, planned, estimator.warmup_fraction)
 
     n_iter_no_change = estimator.n_iter_no_change
@@ -297,7 +315,7 @@ def resolve_settings(estimator, data, validates, earlier, one_pass):
     asked_rate = estimator.learning_rate
     if asked_rate == "auto" and one_pass and solver in ("adam", "adamw"):
         asked_rate = "auto, for a stream"  # another one than that of a plan
-    rates = resolve_rates(solver, asked_rate, data, batch_size, earlier, one_pass, rare)
+    rates = resolve_rates(estimator, asked_rate, data, targets, batch_size, earlier, one_pass, rare)
     return Settings(
         batch_size,
         max_iter,
@@ -312,12 +330,17 @@ def resolve_settings(estimator, data, validates, earlier, one_pass):
     )
 
 
-def resolve_rates(solver, asked, data, batch_size, earlier, one_pass, rare):
+def resolve_rates(estimator, asked, data, targets, batch_size, earlier, one_pass, rare):
     """Return the initial step size, the one to go on with, and their factor for W1."""
+    solver = estimator.solver
     if earlier and earlier.solver == solver and earlier.asked_rate == asked and solver != "lbfgs":
         # One that has decayed goes on, unless the user has chosen another one.
         return earlier.initial_rate, earlier.base_rate, earlier.first_layer
-    if solver == "lbfgs" or isinstance(asked, str):
-        rate, first_layer = auto_learning_rates(solver, data, batch_size, one_pass, rare)
-        return rate, rate, first_layer
-    return asked, asked, 1.0
+    if solver != "lbfgs" and not isinstance(asked, str):
+        return asked, asked, 1.0
+    if solver == "sgd" and targets.output == "identity":
+        rate = squared_loss_rate(data, estimator.hidden_size, targets.n_outputs)
+        return rate, rate, 1.0
+    adamw_rate = 0.06 if targets.output == "identity" else 0.03
+    rates = auto_learning_rates(solver, data, batch_size, one_pass, rare, adamw_rate)
+    return rates[0], *rates

@@ -1,4 +1,4 @@
-"""Which methods the hyper-parameters rule out, so that `hasattr` denies them."""
+"""What the hyper-parameters rule out: each other, or methods, which `hasattr` then denies."""
 
 from functools import update_wrapper
 from types import MethodType
@@ -28,6 +28,15 @@ class AvailableUnlessRefused:
             return self.method
         self.check(model)
         return MethodType(self.method, model)
+
+
+def refuse_dropout(estimator):
+    """Refuse dropout where the loss must be no random number."""
+    if estimator.solver == "lbfgs" and estimator.dropout not in ("auto", 0):
+        raise ValueError(
+            f"dropout={estimator.dropout} makes the loss a random number, which the line search "
+            f"of solver='lbfgs' cannot follow. Use 'adamw', 'adam' or 'sgd', or dropout=0."
+        )
 
 
 def refuse_partial_fit(estimator):

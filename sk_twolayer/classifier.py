@@ -10,18 +10,23 @@ from functools import partial
 # `fit` ends, has no public name.
 from sklearn.base import ClassifierMixin, _fit_context
 
-from sk_twolayer.automatic import computing_dtype
 from sk_twolayer.availability import AvailableUnlessRefused, refuse_partial_fit
 from sk_twolayer.base import BaseTwoLayerNetwork
-from sk_twolayer.hyperparameters import HyperParameters
-from sk_twolayer.labels import resolve_classes, resolve_named_classes
+from sk_twolayer.forward import ForwardMixin
+from sk_twolayer.hyperparameters import ClassifierHyperParameters
+from sk_twolayer.labels import check_labels
 from sk_twolayer.persistence import VersionedState
-from sk_twolayer.predictions import PredictionsMixin
-from sk_twolayer.validation import validate_rows, validate_validation_rows
+from sk_twolayer.predictions import ClassPredictionsMixin
+from sk_twolayer.targets import LabelTargets
 
 
 class TwoLayerClassifier(
-    PredictionsMixin, ClassifierMixin, VersionedState, HyperParameters, BaseTwoLayerNetwork
+    ClassPredictionsMixin,
+    ForwardMixin,
+    ClassifierMixin,
+    VersionedState,
+    ClassifierHyperParameters,
+    BaseTwoLayerNetwork,
 ):
     """Fully-connected network with one hidden layer.
 
@@ -138,7 +143,7 @@ class TwoLayerClassifier(
 
     tol : float, default=1e-4
         An epoch is an improvement if its mean loss is at least `tol` below the best so far;
-        with validation rows, if its validation accuracy is as much above the best. "lbfgs"
+        with validation rows, if its validation score is as much above the best. "lbfgs"
         stops when no entry of the gradient is larger and the loss has ceased to fall by a
         thousandth an iteration.
 
@@ -149,9 +154,17 @@ class TwoLayerClassifier(
         where there are validation rows, where "auto" is 10.
 
     early_stopping : bool, default=False
-        Hold rows out and monitor the validation accuracy rather than the training loss, and
+        Hold rows out and monitor the validation score rather than the training loss, and
         keep the weights of the best epoch, the last one of equals. Passing `X_val` to `fit`
         does the same with rows of one's own.
+
+    scoring : str, callable or None, default=None
+        What validation rows are scored by after each epoch, the bigger the better. None is the
+        accuracy, which the network computes with the loss; "loss" is minus that loss, penalty
+        included; a name of :func:`~sklearn.metrics.get_scorer_names` or a callable
+        ``scorer(estimator, X, y)`` is asked, shown an estimator as it would be if the fit stopped,
+        which it must not keep, and the weights of the rows, if it takes them. Rows that
+        `early_stopping` holds out are copied for it.
 
     validation_fraction : float, default=0.1
         Share of the rows that `early_stopping` holds out, stratified by class.
@@ -234,7 +247,8 @@ class TwoLayerClassifier(
         row counting by its weight.
 
     validation_scores_ : list of float or None
-        Accuracy on the validation rows after each epoch, if there were any.
+        Scores on the validation rows after each epoch, if there were any: what `scoring` says,
+        the accuracy by default.
 
     validation_loss_curve_ : list of float or None
         Loss on them, with the penalty, so that it compares with `loss_curve_`.
@@ -248,6 +262,7 @@ class TwoLayerClassifier(
 
     See Also
     --------
+    TwoLayerRegressor : The same network for numbers.
     sklearn.neural_network.MLPClassifier : Any number of hidden layers.
 
     Notes
@@ -285,11 +300,7 @@ class TwoLayerClassifier(
     True
     """
 
-    # Where the picture of an estimator links to, which else explains no parameter either.
-    _doc_link_module = "sk_twolayer"
-    _doc_link_template = (
-        "https://sk-twolayer.github.io/sk_twolayer/generated/sk_twolayer.{estimator_name}.html"
-    )
+    _check_y = staticmethod(check_labels)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
@@ -308,7 +319,7 @@ class TwoLayerClassifier(
             Weights of the rows, not negative. Zero leaves a row out.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Rows to monitor the accuracy on, instead of holding rows of X out. In a
+            Rows to monitor the score on, instead of holding rows of X out. In a
             :class:`~sklearn.pipeline.Pipeline` they are preprocessed as X is with
             ``Pipeline(..., transform_input=["X_val"])``.
 
@@ -352,26 +363,8 @@ class TwoLayerClassifier(
         >>> model["classify"].best_validation_score_ == model.score(X_val, y_val)
         True
         """
-        if self.solver == "lbfgs" and self.dropout not in ("auto", 0):
-            raise ValueError(
-                f"dropout={self.dropout} makes the loss a random number, which the line search "
-                f"of solver='lbfgs' cannot follow. Use 'adamw', 'adam' or 'sgd', or dropout=0."
-            )
-        continues = self.warm_start and hasattr(self, "classes_")
-        draft, known = self._draft(), self._known_labels() if continues else ()
-        dtype = self.intercepts_[0].dtype if continues else None
-        rows = validate_rows(draft, X, y, sample_weight, reset=not continues, dtype=dtype)
-        classes = resolve_classes(rows[1], *known)
-        validation = validate_validation_rows(
-            draft,
-            X_val,
-            y_val,
-            sample_weight_val,
-            classes=classes,
-            indicator=rows[1].ndim == 2,
-            dtype=dtype or computing_dtype(rows[0]),
-        )
-        return self._train(draft, rows, classes, validation, continues=continues)
+        rows, rows_val = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
+        return self._train_on(rows, LabelTargets.resolve, rows_val)
 
     @partial(AvailableUnlessRefused, check=refuse_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -422,19 +415,15 @@ class TwoLayerClassifier(
         True
         """
         self._validate_params()
-        continues = hasattr(self, "classes_")
-        draft, known = self._draft(), self._known_labels() if continues else ()
-        dtype = self.intercepts_[0].dtype if continues else None
-        rows = validate_rows(draft, X, y, sample_weight, reset=not continues, dtype=dtype)
-        classes = resolve_named_classes(rows[1], classes, *known)
-        return self._train(draft, rows, classes, continues=continues, one_pass=True)
+        resolve = partial(LabelTargets.resolve_named, classes=classes)
+        return self._train_on((X, y, sample_weight), resolve, one_pass=True)
 
-    def _known_labels(self):
-        """Return the labels that the network tells apart, and whether they are an indicator's."""
-        return self.classes_, self.out_activation_ == "logistic" and len(self.intercepts_[1]) > 1
+    def _known_targets(self):
+        """Return the labels that the network tells apart."""
+        indicator = self.out_activation_ == "logistic" and len(self.intercepts_[1]) > 1
+        return LabelTargets(self.classes_, indicator)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags

@@ -28,22 +28,23 @@ def gradient_check(
 
     Parameters
     ----------
-    estimator_or_parameters : fitted TwoLayerClassifier or dict
+    estimator_or_parameters : fitted TwoLayerClassifier, TwoLayerRegressor or dict
         The model to check; or its parameters ``{"W1": ..., "b1": ..., "W2": ..., "b2":
         ...}``, with `alpha`, `activation` and `output` given as well.
     X : array-like of shape (n_samples, n_features)
         A batch of rows; a few dozen are enough.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        The labels, if an estimator is checked. With parameters, class numbers for a
-        softmax, 0 and 1 per output for a logistic output.
+        As for `fit`, if an estimator is checked. With parameters, class numbers for a
+        softmax, 0 and 1 per output for a logistic output, numbers for an identity.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows.
     alpha : float, default=0.0
         L2 strength; an estimator's own is used for it.
     activation : str, default="relu"
         Hidden activation; an estimator's own is used for it.
-    output : {"softmax", "logistic"}, default="softmax"
-        What turns scores into probabilities; an estimator's own is used for it.
+    output : {"softmax", "logistic", "identity"}, default="softmax"
+        What turns scores into probabilities, or that they are predictions; an estimator's own
+        is used for it.
     step : float, default=1e-5
         Step of the central differences.
     max_coordinates : int, default=1000
@@ -92,9 +93,7 @@ def gradient_check(
         (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
         activation, output = model.activation, model.out_activation_
         alpha = 0.0 if model.solver == "adamw" else model.alpha_  # whose decay is no penalty
-        if y.ndim == 1:
-            y = np.searchsorted(model.classes_, y)
-            y = y if output == "softmax" else y[:, np.newaxis]
+        y = model._known_targets().encode(y, np.float64)
     if X.shape[1] != len(W1) or len(X) != len(y):
         raise ValueError(
             f"X has shape {X.shape} and y {len(y)} rows, but W1 takes {len(W1)} features: give "

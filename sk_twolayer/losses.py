@@ -1,8 +1,9 @@
-"""What is made of the scores: probabilities, the cross-entropy, and its gradient.
+"""What is made of the scores: probabilities or predictions, their loss, and its gradient.
 
 Several classes share a softmax. Two classes, and every label of a label indicator, have a score
 whose logistic sigmoid is the probability of the label. The loss of a row is the cross-entropy,
-minus the logarithm of the probability of what is true of it.
+minus the logarithm of the probability of what is true of it. Where numbers are predicted, the
+scores are the predictions ("identity"), and the loss of a row is half their squared error.
 """
 
 import numpy as np
@@ -79,4 +80,63 @@ def logistic_loss(scores, Y):
     return losses, correct
 
 
-OUTPUT_LOSSES = {"softmax": softmax_loss, "logistic": logistic_loss}
+def squared_loss(scores, Y):
+    """Half the squared error of every score, summed over the outputs.
+
+    Replaces scores by its gradient, ``scores - Y``.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_outputs, N)
+        Overwritten.
+    Y : ndarray of shape (N, n_outputs)
+        True numbers.
+
+    Returns
+    -------
+    losses : ndarray of shape (N,)
+        ``1/2 sum_j (s_ji - Y_ij)^2`` of each row.
+    explained : ndarray of shape (N,)
+        ``1 - sum_j (s_ji - Y_ij)^2 / n_outputs``. Its mean is R2 if the mean of every target is 0
+        and its variance 1.
+    """
+    scores -= Y.T
+    squares = np.square(scores).sum(axis=0)
+    return 0.5 * squares, 1 - squares / len(scores)
+
+
+OUTPUT_LOSSES = {"softmax": softmax_loss, "logistic": logistic_loss, "identity": squared_loss}
+
+
+# What validation rows are scored by. The scores have a row for each row of the batch here.
+
+
+def softmax_accuracy(scores, y, weights):
+    """Share of the rows, by their weight, of which no score is larger than the true class's."""
+    correct = scores[np.arange(len(y)), y] == scores.max(axis=1)
+    return float(weights @ correct / weights.sum())
+
+
+def logistic_accuracy(scores, Y, weights):
+    """Share of the rows, by their weight, whose scores are all on the right side of zero."""
+    correct = ((scores > 0) == Y).all(axis=1)
+    return float(weights @ correct / weights.sum())
+
+
+def r2(scores, Y, weights):
+    """Coefficient of determination, the mean over the outputs.
+
+    One minus the squared error over that of the mean of Y, all by weight. As in scikit-learn's
+    `r2_score`, an output whose Y is constant counts 1 if predicted exactly and 0 otherwise.
+    """
+    scores, Y = scores.astype(np.float64), Y.astype(np.float64)
+    around_first = Y - Y[0]  # exactly zero where Y is constant
+    mean = weights @ around_first / weights.sum()
+    error, spread = weights @ (scores - Y) ** 2, weights @ (around_first - mean) ** 2
+    explained = np.where(error > 0, 0.0, 1.0)
+    np.subtract(1, error / np.where(spread > 0, spread, 1), out=explained, where=spread > 0)
+    return float(explained.mean())
+
+
+OUTPUT_SCORES = {"softmax": softmax_accuracy, "logistic": logistic_accuracy, "identity": r2}
+SCORE_NAMES = {"softmax": "accuracy", "logistic": "accuracy", "identity": "R2"}

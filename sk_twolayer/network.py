@@ -12,7 +12,9 @@ the rows, plus a penalty on large weights::
     loss = -1/N sum_i log p[i, y_i]  +  alpha/2 (||W1||^2 + ||W2||^2)
 
 With sample weights w the first term is the weighted mean, ``sum w_i l_i / sum w_i``. Two
-classes need one score only, whose logistic sigmoid is the probability of the second.
+classes need one score only, whose logistic sigmoid is the probability of the second. Where
+numbers Y are predicted, the scores are the predictions, and half the squared error takes the
+place of the cross-entropy: ``1/2N sum_ij (scores[i, j] - Y[i, j])^2``.
 """
 
 import numpy as np
@@ -20,15 +22,52 @@ from scipy.sparse import issparse
 
 from sk_twolayer.activations import ACTIVATIONS
 from sk_twolayer.blocks import BLOCK_SIZE, blocks, bytes_per_row, row_chunks
-from sk_twolayer.losses import OUTPUT_LOSSES
+from sk_twolayer.losses import OUTPUT_LOSSES, OUTPUT_SCORES
 from sk_twolayer.parameters import n_parameters, unpack
 
 
+def hidden_chunks(X, W1, b1, activation):
+    """Yield chunks of rows, as slices, and the hidden activations of each.
+
+    Where the products of a row overflow, its activations are nan: an activation would make an
+    ordinary number of the infinite.
+    """
+    activate, _ = ACTIVATIONS[activation]
+    for rows in row_chunks(X.shape[0], bytes_per_row(X, len(b1), W1.dtype)):
+        a1 = X[rows].astype(W1.dtype, copy=False) @ W1
+        a1 += b1
+        overflown = None
+        if not np.isfinite(a1.sum()):  # faster than a look at each, which must be rare
+            overflown = ~np.isfinite(a1).all(axis=1)
+        activate(a1)
+        if overflown is not None:
+            a1[overflown] = np.nan
+        yield rows, a1
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def compute_hidden(X, W1, b1, activation="relu"):
+    """Hidden activations of every row of X, computed in row chunks.
+
+    Parameters
+    ----------
+    X, W1, b1, activation
+        As for `compute_scores`.
+
+    Returns
+    -------
+    a1 : ndarray of shape (n_samples, hidden_size)
+        Of the dtype of W1. Nan in rows whose products overflow.
+    """
+    hidden = np.empty((X.shape[0], len(b1)), dtype=W1.dtype)
+    for rows, a1 in hidden_chunks(X, W1, b1, activation):
+        hidden[rows] = a1
+    return hidden
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def compute_scores(X, W1, W2, b1, b2, activation="relu"):
     """Scores of every row of X, computed in row chunks.
-
-    Where the products of a row overflow, its scores are nan: an activation would make an ordinary
-    number of the infinite.
 
     Parameters
     ----------
@@ -42,21 +81,12 @@ def compute_scores(X, W1, W2, b1, b2, activation="relu"):
     Returns
     -------
     scores : ndarray of shape (n_samples, n_outputs)
+        Nan in rows whose products overflow.
     """
-    activate, _ = ACTIVATIONS[activation]
     scores = np.empty((X.shape[0], W2.shape[1]), dtype=W1.dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for rows in row_chunks(X.shape[0], bytes_per_row(X, len(b1), W1.dtype)):
-            a1 = X[rows].astype(W1.dtype, copy=False) @ W1
-            a1 += b1
-            overflown = None
-            if not np.isfinite(a1.sum()):  # faster than a look at each, which must be rare
-                overflown = ~np.isfinite(a1).all(axis=1)
-            activate(a1)
-            np.matmul(a1, W2, out=scores[rows])
-            if overflown is not None:
-                scores[rows][overflown] = np.nan
-        scores += b2
+    for rows, a1 in hidden_chunks(X, W1, b1, activation):
+        np.matmul(a1, W2, out=scores[rows])
+    scores += b2
     return scores
 
 
@@ -81,8 +111,8 @@ class TwoLayerNetwork:
         Strength of the L2 penalty on W1 and W2; not divided by N.
     activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
         Of the hidden units.
-    output : {"softmax", "logistic"}, default="softmax"
-        What turns scores into probabilities.
+    output : {"softmax", "logistic", "identity"}, default="softmax"
+        What turns scores into probabilities, or that they are predictions.
     dtype : dtype, default=np.float64
         Of everything computed.
     parameters : ndarray of shape (n_parameters,), default=None
@@ -122,7 +152,7 @@ class TwoLayerNetwork:
         shape = (n_features, hidden_size, n_outputs)
         self.alpha = alpha
         self.activation = activation
-        self.output_loss = OUTPUT_LOSSES[output]
+        self.output_loss, self.output_score = OUTPUT_LOSSES[output], OUTPUT_SCORES[output]
         if parameters is None:
             parameters = np.zeros(n_parameters(*shape), dtype)
         self.hidden_size, self.dtype = hidden_size, parameters.dtype
@@ -168,7 +198,8 @@ class TwoLayerNetwork:
         X : ndarray or sparse CSR of shape (N, n_features)
             The rows, in the computing dtype.
         y : ndarray of shape (N,) or (N, n_outputs)
-            Class numbers for a softmax, 0 and 1 per output for a logistic output.
+            Class numbers for a softmax, 0 and 1 per output for a logistic output, numbers for an
+            identity.
         sample_weight : ndarray of shape (N,), default=None
             Not negative, and not all zero.
         keep : ndarray of shape (N, hidden_size), default=None
@@ -179,7 +210,8 @@ class TwoLayerNetwork:
         loss : float
             Mean loss of the rows plus the penalty.
         accuracy : float
-            Share of the rows (of their weight) that the scores got right.
+            Share of the rows (of their weight) that the scores got right; for an identity output
+            R2, in so far as the targets have mean 0 and variance 1.
         """
         activate, backward = ACTIVATIONS[self.activation]
         n = X.shape[0]
@@ -201,7 +233,7 @@ class TwoLayerNetwork:
         losses, correct = self.output_loss(scores, y)
         dscores = scores
         if sample_weight is None:
-            loss, accuracy = losses.sum() / n, np.count_nonzero(correct) / n
+            loss, accuracy = losses.sum() / n, correct.sum() / n
             dscores /= n
         else:
             share = sample_weight / sample_weight.sum()

@@ -1,8 +1,10 @@
 """Export to ONNX, to serve a fitted network where there is no scikit-learn, or no Python.
 
-Importing this module registers `TwoLayerClassifier` with skl2onnx, alone or at the end of a
-pipeline. The graph computes in float64 if it is to take that, and otherwise in float32;
-it does not check its input, as the estimator does.
+Importing this module registers `TwoLayerClassifier` and `TwoLayerRegressor` with skl2onnx, alone or
+at the end of a pipeline. In the middle of one, where the next step takes their hidden activations,
+skl2onnx has no place for them, and the export fails. The graph computes in float64 if it is to take
+that, and otherwise in float32; it does not check its input, as the estimator does. Predictions of a
+regressor are a matrix, ``variable``, with a column for each target, in the units of y.
 
 skl2onnx's options for classifiers are understood: with ``zipmap=False`` the probabilities
 are a matrix, with ``zipmap="columns"`` an output per class, and by default dictionaries,
@@ -33,6 +35,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sk_twolayer.classifier import TwoLayerClassifier
+from sk_twolayer.regressor import TwoLayerRegressor
 
 try:
     from onnx import TensorProto
@@ -71,7 +74,7 @@ def onnx_labels(classes):
     raise ValueError(f"The labels are {classes}: those of ONNX are 64-bit integers or strings.")
 
 
-def parse(scope, model, inputs, custom_parsers=None):
+def parse_classifier(scope, model, inputs, custom_parsers=None):
     """Declare the outputs, after refusing what skl2onnx would fail at without a clear error."""
     check_is_fitted(model, "coefs_")
     onnx_labels(model.classes_)
@@ -85,7 +88,7 @@ def parse(scope, model, inputs, custom_parsers=None):
     return outputs
 
 
-def infer_shapes(operator):
+def infer_classifier_shapes(operator):
     """Set the types and shapes of the two outputs."""
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=2)
     model = operator.raw_operator
@@ -98,30 +101,46 @@ def infer_shapes(operator):
     probabilities.type.shape = shape
 
 
-def convert(scope, operator, container):
-    """Write the network as nodes of the graph, under the names of its formulas."""
-    model = operator.raw_operator
-    is_double = isinstance(operator.inputs[0].type, data_types.DoubleTensorType)
-    dtype = np.dtype(np.float64 if is_double else np.float32)
-    raw_scores = container.get_options(model, {"raw_scores": False})["raw_scores"]
+class Graph:
+    """Writes nodes into a graph, in the dtype that it is to compute in."""
 
-    def constant(name, array):
-        name = scope.get_unique_variable_name(name)
+    def __init__(self, scope, operator, container):
+        self.scope, self.container, self.X = scope, container, operator.inputs[0].full_name
+        is_double = isinstance(operator.inputs[0].type, data_types.DoubleTensorType)
+        self.dtype = np.dtype(np.float64 if is_double else np.float32)
+
+    def constant(self, name, array):
+        """Add an array; return its name, which is the one given or starts so."""
+        name = self.scope.get_unique_variable_name(name)
         tensor_type = np_dtype_to_tensor_dtype(array.dtype)
-        container.add_initializer(name, tensor_type, array.shape, array.ravel())
+        self.container.add_initializer(name, tensor_type, array.shape, array.ravel())
         return name
 
-    def node(name, op_type, *inputs, **attributes):
-        name = scope.get_unique_variable_name(name)
-        container.add_node(op_type, list(inputs), name, name=name, **attributes)
+    def node(self, name, op_type, *inputs, **attributes):
+        """Add a node; return the name of its output, which is the one given or starts so."""
+        name = self.scope.get_unique_variable_name(name)
+        self.container.add_node(op_type, list(inputs), name, name=name, **attributes)
         return name
 
-    W1, W2 = (constant(f"W{i}", W.astype(dtype)) for i, W in enumerate(model.coefs_, 1))
-    b1, b2 = (constant(f"b{i}", b.astype(dtype)) for i, b in enumerate(model.intercepts_, 1))
-    X = node("X_cast", "Cast", operator.inputs[0].full_name, to=np_dtype_to_tensor_dtype(dtype))
-    z1 = node("z1", "Add", node("X_W1", "MatMul", X, W1), b1)
-    a1 = node("a1", ACTIVATIONS[model.activation], z1)
-    scores = node("scores", "Add", node("a1_W2", "MatMul", a1, W2), b2)
+    def scores(self, activation, **parameters):
+        """Add the scores of the network, under the names of its formulas."""
+        W1, W2, b1, b2 = (
+            self.constant(name, parameters[name].astype(self.dtype))
+            for name in ("W1", "W2", "b1", "b2")
+        )
+        X = self.node("X_cast", "Cast", self.X, to=np_dtype_to_tensor_dtype(self.dtype))
+        z1 = self.node("z1", "Add", self.node("X_W1", "MatMul", X, W1), b1)
+        a1 = self.node("a1", ACTIVATIONS[activation], z1)
+        return self.node("scores", "Add", self.node("a1_W2", "MatMul", a1, W2), b2)
+
+
+def convert_classifier(scope, operator, container):
+    """Write the network, and what is made of its scores."""
+    model, graph = operator.raw_operator, Graph(scope, operator, container)
+    node, constant, dtype = graph.node, graph.constant, graph.dtype
+    raw_scores = container.get_options(model, {"raw_scores": False})["raw_scores"]
+    (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
+    scores = graph.scores(model.activation, W1=W1, W2=W2, b1=b1, b2=b2)
 
     # Labels come from the scores, as in `decode`: the probabilities of large ones round to 1.
     if model.out_activation_ == "softmax":
@@ -148,6 +167,34 @@ def convert(scope, operator, container):
     container.add_node("Cast", [p], probabilities.full_name, to=to)
 
 
+def infer_regressor_shapes(operator):
+    """Set the type and shape of the output, and refuse a network that is not fitted."""
+    check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
+    check_is_fitted(operator.raw_operator, "coefs_")
+    [y], [X] = operator.outputs, operator.inputs
+    is_double = isinstance(X.type, data_types.DoubleTensorType)
+    tensor = data_types.DoubleTensorType if is_double else data_types.FloatTensorType
+    n_targets = len(operator.raw_operator.y_mean_)
+    y.set_type(tensor([X.get_first_dimension(), n_targets]))
+
+
+def convert_regressor(scope, operator, container):
+    """Write the network, whose scores are brought to the units of y by its last layer."""
+    model, graph = operator.raw_operator, Graph(scope, operator, container)
+    (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
+    W2, b2 = W2 * model.y_scale_, b2 * model.y_scale_ + model.y_mean_
+    scores = graph.scores(model.activation, W1=W1, W2=W2, b1=b1, b2=b2)
+    container.add_node("Identity", [scores], operator.outputs[0].full_name)
+
+
 update_registered_converter(
-    TwoLayerClassifier, "TwoLayerClassifier", infer_shapes, convert, parser=parse, options=OPTIONS
+    TwoLayerClassifier,
+    "TwoLayerClassifier",
+    infer_classifier_shapes,
+    convert_classifier,
+    parser=parse_classifier,
+    options=OPTIONS,
+)
+update_registered_converter(
+    TwoLayerRegressor, "TwoLayerRegressor", infer_regressor_shapes, convert_regressor
 )

@@ -14,7 +14,11 @@ def our_version():
 
 
 # Hyper-parameters that did not exist in the first release, as it behaved.
-FIRST_RELEASE = {"learning_rate_schedule": "exponential", "warmup_fraction": 0.0}
+FIRST_RELEASE = {
+    "learning_rate_schedule": "exponential",
+    "warmup_fraction": 0.0,
+    "scoring": None,
+}
 
 
 class VersionedState:

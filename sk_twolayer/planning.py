@@ -22,9 +22,9 @@ from sk_twolayer.lazy import keep_columns
 from sk_twolayer.missed_updates import MissedUpdates
 from sk_twolayer.optimizers import LAZY_SOLVERS
 from sk_twolayer.parameters import initialize
+from sk_twolayer.resuming import is_under_way, take_up_fit
 from sk_twolayer.state import TrainingState
 from sk_twolayer.streams import chunk_features, take_up_state
-from sk_twolayer.targets import count_classes, encode, refuse_single_class, weigh_rows
 from sk_twolayer.training import Plan
 from sk_twolayer.validation import hold_out_rows
 
@@ -47,6 +47,8 @@ class Call:
         Of the parameters to publish.
     columns : dict
         What the estimator is to know of the columns of X.
+    targets : LabelTargets or NumericTargets
+        What y is to the network.
     settings : Settings
         What "auto" stands for.
     """
@@ -58,6 +60,7 @@ class Call:
     features: np.ndarray | None
     dtype: np.dtype
     columns: dict
+    targets: object
     settings: Settings
 
     def most_epochs(self):
@@ -68,19 +71,19 @@ class Call:
         return most_epochs(n_rows, batch_size, plan.replacement, *limits)
 
 
-def plan_call(estimator, fitted, X, y, sample_weight, classes, validation, one_pass):
+def plan_call(estimator, fitted, X, y, sample_weight, targets, validation, one_pass):
     """Decide all there is to decide before the first update.
 
     Parameters
     ----------
-    estimator : TwoLayerClassifier
+    estimator : estimator
         Or its draft: knows the hyper-parameters, and the columns of X. Not written to.
     fitted : dict or None
         The fitted attributes to go on from; None trains from new initial weights.
     X, y, sample_weight : ndarray or sparse CSR
         Validated rows.
-    classes : ndarray of shape (n_classes,)
-        The labels.
+    targets : LabelTargets or NumericTargets
+        What y is to the network.
     validation : tuple or None
         Validated X_val, y_val, sample_weight_val.
     one_pass : bool
@@ -101,27 +104,31 @@ def plan_call(estimator, fitted, X, y, sample_weight, classes, validation, one_p
     # A line search stumbles over the rounding of float32.
     training_dtype = np.dtype(np.float64) if estimator.solver == "lbfgs" else dtype
     rng = draw_generator(estimator.random_state, earlier)
-    data, class_counts = make_data(
-        estimator, X, y, sample_weight, classes, training_dtype, earlier, one_pass
+    weights, class_counts = targets.weigh(
+        y, sample_weight, estimator, earlier, one_pass, training_dtype
     )
+    data = Data(X, targets.encode(y, training_dtype), weights)
     split_seed = earlier and earlier.split_seed
     if validation is not None:
         X_val, y_val, sample_weight_val = validation
-        validation = Data(X_val, encode(y_val, classes, training_dtype), sample_weight_val)
+        validation = Data(X_val, targets.encode(y_val, training_dtype), sample_weight_val)
     elif estimator.early_stopping:
         split_seed = rng.randint(2**31) if split_seed is None else split_seed
-        kept, held_out = hold_out_rows(data.rows, y, estimator.validation_fraction, split_seed)
+        kept, held_out = hold_out_rows(
+            data.rows, targets.strata(y), estimator.validation_fraction, split_seed
+        )
         data, validation = replace(data, rows=kept), replace(data, rows=held_out)
 
-    output, n_outputs = "softmax", len(classes)
-    if data.y.ndim == 2:
-        output, n_outputs = "logistic", data.y.shape[1]
-    solver, shape = estimator.solver, (X.shape[1], estimator.hidden_size, n_outputs)
-    settings = resolve_settings(estimator, data, validation is not None, earlier, one_pass)
+    solver, shape = estimator.solver, (X.shape[1], estimator.hidden_size, targets.n_outputs)
+    resumes = bool(fitted) and not one_pass and is_under_way(fitted, shape, solver)
+    earlier = earlier and replace(earlier, under_way=resumes)
+    settings = resolve_settings(estimator, data, targets, validation is not None, earlier, one_pass)
     penalty = 0.0 if solver == "adamw" else settings.alpha
     # Updates on sparse rows touch few rows of W1, and the others may wait.
     lazy, features = solver in LAZY_SOLVERS and issparse(X), None
-    if fitted:
+    if resumes:
+        state = take_up_fit(fitted, class_counts, validation is not None, lazy)
+    elif fitted:
         if lazy and one_pass:
             features = chunk_features(fitted, solver, penalty, X)
         state = take_up_state(
@@ -136,14 +143,16 @@ def plan_call(estimator, fitted, X, y, sample_weight, classes, validation, one_p
     state.class_counts, state.split_seed = class_counts, split_seed
     state.generator, state.position = rng.get_state(), settings.position
     plan = make_plan(
-        estimator, settings, shape, output, penalty, one_pass, lazy, features is not None
+        estimator, settings, shape, targets.output, penalty, one_pass, lazy, features is not None
     )
+    if resumes:  # a number of epochs that may have been set lower since
+        plan = replace(plan, max_iter=max(plan.max_iter - state.n_epochs, 0))
     if features is not None:
         position = np.empty(X.shape[1], np.int32)
         data = replace(data, X=keep_columns(data.X, features, position))
     names = ("n_features_in_", "feature_names_in_")
     columns = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
-    return Call(data, validation, plan, state, features, dtype, columns, settings)
+    return Call(data, validation, plan, state, features, dtype, columns, targets, settings)
 
 
 def refuse_lasting_mean(estimator):
@@ -169,22 +178,6 @@ def draw_generator(random_state, earlier):
     else:
         rng.seed(random_state)
     return rng
-
-
-def make_data(estimator, X, y, sample_weight, classes, dtype, earlier, one_pass):
-    """Return the rows to train on, and the weight of each class in them and in earlier chunks."""
-    class_counts = None
-    if y.ndim == 1:
-        class_counts = count_classes(y, classes, sample_weight)
-        if one_pass and earlier and earlier.class_counts is not None:
-            class_counts = class_counts + earlier.class_counts
-    class_weight = estimator.class_weight
-    weights = weigh_rows(
-        y, classes, sample_weight, class_weight, class_counts, all_named=one_pass, dtype=dtype
-    )
-    if not one_pass:
-        refuse_single_class(y, classes, weights)
-    return Data(X, encode(y, classes, dtype), weights), class_counts
 
 
 def draw_state(estimator, shape, dtype, data, rng):

@@ -1,18 +1,15 @@
-"""What a fitted network says of rows: scores, probabilities, labels."""
+"""What a fitted network says of rows: probabilities, labels or numbers, made of its scores.
+
+The scores themselves are computed in ``forward``.
+"""
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.utils.validation import check_is_fitted
 
-from sk_twolayer.lazy import keep_columns, occurring_features
 from sk_twolayer.losses import logistic, softmax
-from sk_twolayer.network import compute_scores
-from sk_twolayer.streams import is_stream, read_weights
 from sk_twolayer.targets import decode
-from sk_twolayer.validation import refuse_infinite_scores, validate_prediction_rows
 
 
-class PredictionsMixin:
+class ClassPredictionsMixin:
     """The methods of a classifier that need a fitted network and change nothing."""
 
     def decision_function(self, X):
@@ -83,18 +80,23 @@ class PredictionsMixin:
         """
         return decode(self._scores(X), self.classes_, self.out_activation_)
 
-    def _scores(self, X):
-        check_is_fitted(self, "classes_")
-        X = validate_prediction_rows(self, X)
-        rows, fitted = X, vars(self)
-        if is_stream(fitted):
-            features = None
-            if issparse(X):
-                features = occurring_features(X)
-                rows = keep_columns(X, features, np.empty(X.shape[1], np.int32))
-            fitted, coefs = read_weights(self, features)
-        else:
-            coefs = fitted["coefs_"]
-        scores = compute_scores(rows, *coefs, *fitted["intercepts_"], fitted["activation"])
-        refuse_infinite_scores(X, scores)
-        return scores
+
+class NumberPredictionsMixin:
+    """The method of a regressor that needs a fitted network and changes nothing."""
+
+    def predict(self, X):
+        """Predict the target or targets of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows. Computed in row chunks, so that memory stays bounded.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the units of the y that the network was fitted on: the scores of the network,
+            times `y_scale_`, plus `y_mean_`; in the dtype of the network.
+        """
+        scores = self._scores(X)
+        return self._known_targets().decode(scores)

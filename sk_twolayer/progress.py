@@ -1,6 +1,6 @@
 """What is recorded of a training, and when it has come far enough.
 
-After each epoch the loss and the accuracy go into the history, the validation rows are scored,
+After each epoch the loss and the score go into the history, the validation rows are scored,
 the best parameters are kept, and whoever watches is told. The value that has to improve is the
 validation score where there are validation rows, and the training loss where there are none.
 """
@@ -25,16 +25,22 @@ class Progress:
         Whose `tol` and `n_iter_no_change` tell when to stop.
     validation : Data, default=None
         Rows to validate with. Then `finish` puts the best parameters back.
+    score : callable
+        What they are scored by, as in ``scoring``.
     watchers : list, default=()
-        Of objects as in ``callbacks``, told of every epoch.
+        Of objects as in ``watchers``, told of every epoch.
     interrupts : Interrupts
         Looked at in long validations.
     """
 
-    def __init__(self, state, network, plan, validation, watchers, interrupts):
+    def __init__(self, state, network, plan, validation, score, watchers, interrupts):
         self.state, self.network, self.plan = state, network, plan
-        self.validation, self.watchers, self.interrupts = validation, watchers, interrupts
+        self.validation, self.score = validation, score
+        self.watchers, self.interrupts = watchers, interrupts
         self.in_epoch = False
+        if state.under_way:  # a checkpoint has counted and kept what goes on here
+            state.under_way = False
+            return
         state.n_epochs = state.epochs_without_progress = 0
         if validation is None:
             state.best = max((-loss for loss in state.history.losses), default=-inf)
@@ -42,7 +48,7 @@ class Progress:
             # What was kept before may have been scored on other rows.
             state.best = -inf
             if state.history.losses:
-                _, state.best = evaluate(network, validation, interrupts)
+                _, state.best = self.evaluate()
             state.best_parameters = self.current_parameters().copy()
 
     def current_parameters(self):
@@ -54,12 +60,17 @@ class Progress:
         """Return the parameters to keep if training stopped now: the best, or the last."""
         return self.current_parameters() if self.validation is None else self.state.best_parameters
 
+    def evaluate(self):
+        """Compute the loss on the validation rows, and the score that has to improve."""
+        loss, score = evaluate(self.network, self.validation, self.interrupts)
+        return loss, self.score(self, loss, score)
+
     def start_epoch(self):
         """Tell the watchers, unless the epoch has started already."""
         if not self.in_epoch:
             self.in_epoch = True
             for watcher in self.watchers:
-                watcher.epoch_starts()
+                watcher.epoch_starts(self)
 
     def end_epoch(self, loss, train_score):
         """Take note of an epoch that has ended; return whether to stop."""
@@ -70,7 +81,7 @@ class Progress:
         history.train_scores.append(train_score)
         value = -loss
         if self.validation is not None:
-            validation_loss, value = evaluate(self.network, self.validation, self.interrupts)
+            validation_loss, value = self.evaluate()
             if not isfinite(validation_loss):
                 raise self.divergence(
                     f"The validation loss became {validation_loss}", history.n_updates, state.rate
@@ -122,20 +133,18 @@ class Progress:
         return ValueError(
             f"{what} at update {update}{rate}: training diverged and was stopped. Try {advice}"
             f"inputs of a smaller scale, for example with StandardScaler in a pipeline before "
-            f"the classifier."
+            f"the network."
         )
 
 
 def evaluate(network, data, interrupts):
-    """Compute the loss, penalty included, and the accuracy of the network, in row chunks."""
-    total_loss = total_correct = total_weight = 0.0
-    for chunk in row_chunks(len(data.rows), bytes_per_row(data.X, network.hidden_size, "d")):
+    """Compute the loss, penalty included, and the score of the network: its accuracy, or R2."""
+    rows, y = data.rows, data.y[data.rows]
+    weights = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
+    scores = np.empty((len(rows), len(network.b2)), network.dtype)
+    for chunk in row_chunks(len(rows), bytes_per_row(data.X, network.hidden_size, "d")):
         interrupts.asked_to_stop()  # only a second Ctrl-C ends it here
-        rows = data.rows[chunk]
-        scores = network.scores(data.X[rows])
-        losses, correct = network.output_loss(scores.T, data.y[rows])
-        weights = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
-        total_loss += float(weights @ losses)
-        total_correct += float(weights @ correct)
-        total_weight += float(weights.sum())
-    return total_loss / total_weight + network.penalty(), total_correct / total_weight
+        scores[chunk] = network.scores(data.X[rows[chunk]])
+    score = network.output_score(scores, y, weights)
+    losses, _ = network.output_loss(scores.T, y)  # which overwrites the scores
+    return float(weights @ losses) / float(weights.sum()) + network.penalty(), score

@@ -25,9 +25,9 @@ class History:
     losses : list of float
         Mean of them over each epoch, every batch counting by its rows (their weight).
     train_scores : list of float
-        Mean accuracy of the batches of each epoch, measured as they were trained on.
+        Mean score (accuracy, or R2) of the batches of each epoch, measured as they were trained on.
     validation_losses, validation_scores : list of float
-        Loss, with the penalty, and accuracy on the validation rows after each epoch.
+        Loss, with the penalty, and score on the validation rows after each epoch.
     n_forgotten : int
         Updates before the first of `batch_losses`, whose losses a pickle has left out.
     """
@@ -38,6 +38,19 @@ class History:
     validation_losses: list = field(default_factory=list)
     validation_scores: list = field(default_factory=list)
     n_forgotten: int = 0
+
+    @classmethod
+    def of(cls, fitted):
+        """Return the history that the attributes of an estimator hold."""
+        batch_losses = list(fitted["batch_loss_curve_"] or [])
+        return cls(
+            batch_losses,
+            list(fitted["loss_curve_"]),
+            list(fitted["train_scores_"]),
+            list(fitted["validation_loss_curve_"] or []),
+            list(fitted["validation_scores_"] or []),
+            fitted["n_updates_"] - len(batch_losses),
+        )
 
     @property
     def n_updates(self):
@@ -90,6 +103,8 @@ class TrainingState:
         The best value so far of what has to improve.
     best_parameters : ndarray or None
         The parameters that have it, where there are validation rows.
+    under_way : bool
+        Whether this is the middle of a fit, as a checkpoint has it, and not the end of one.
 
     Examples
     --------
@@ -121,6 +136,7 @@ class TrainingState:
     epochs_without_progress: int = 0
     best: float = -np.inf
     best_parameters: np.ndarray | None = None
+    under_way: bool = False
 
     @classmethod
     def start(cls, shape, solver, dtype, epsilon=1e-8):

@@ -108,14 +108,7 @@ def take_up_state(fitted, shape, solver, epsilon, dtype, rows_may_wait, features
         state.start_moments(epsilon)
     *_, own_b1, own_b2 = unpack(state.parameters, *state.shape)
     own_b1[:], own_b2[:] = b1, b2
-    state.history = History(
-        list(fitted["batch_loss_curve_"] or []),
-        list(fitted["loss_curve_"]),
-        list(fitted["train_scores_"]),
-        list(fitted["validation_loss_curve_"] or []),
-        list(fitted["validation_scores_"] or []),
-        fitted["n_updates_"] - len(fitted["batch_loss_curve_"] or []),
-    )
+    state.history = History.of(fitted)
     return state
 
 

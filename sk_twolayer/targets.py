@@ -1,7 +1,8 @@
 """Labels and weights: from what the user has to what the network is trained on, and back.
 
-Three kinds of labels occur. Several classes become their numbers, for a softmax over one
-output each; two classes become a column of 0 and 1, for the logistic sigmoid of a single
+`LabelTargets` is what training needs to know of a classifier's y, as ``numeric_targets`` has it for
+a regressor. Three kinds of labels occur. Several classes become their numbers, for a softmax over
+one output each; two classes become a column of 0 and 1, for the logistic sigmoid of a single
 output; and a label indicator, a matrix of 0 and 1 that allows a row any number of labels,
 stays what it is, for one logistic output per label.
 """
@@ -11,6 +12,109 @@ from sys import float_info
 
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
+
+from sk_twolayer.labels import (
+    check_labels,
+    check_same_kind,
+    refuse_unseen,
+    resolve_classes,
+    resolve_named_classes,
+)
+
+
+class LabelTargets:
+    """The labels that a network tells apart.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels, or the numbers of the columns of a label indicator.
+    indicator : bool
+        Whether they are those.
+
+    Attributes
+    ----------
+    output : {"softmax", "logistic"}
+        What turns the scores of the network into probabilities.
+    n_outputs : int
+        Scores of the network.
+    """
+
+    check_form = staticmethod(check_labels)
+
+    def __init__(self, classes, indicator):
+        self.classes, self.indicator = classes, indicator
+        two = len(classes) == 2 and not indicator
+        self.n_outputs = 1 if two else len(classes)
+        self.output = "logistic" if two or indicator else "softmax"
+
+    @classmethod
+    def resolve(cls, known, y, sample_weight):
+        """Return the targets of y in `fit`; known are those of the network to go on with."""
+        earlier = (known.classes, known.indicator) if known else ()
+        return cls(resolve_classes(y, *earlier), y.ndim == 2)
+
+    @classmethod
+    def resolve_named(cls, known, y, sample_weight, classes):
+        """Return the targets of a stream, whose classes the user names."""
+        earlier = (known.classes, known.indicator) if known else ()
+        return cls(resolve_named_classes(y, classes, *earlier), y.ndim == 2)
+
+    def attributes(self):
+        """Return what a fitted estimator knows of its targets."""
+        return {"classes_": self.classes}
+
+    def check(self, y):
+        """Refuse labels that the network does not tell apart."""
+        check_same_kind(y, self.classes, self.indicator)
+        refuse_unseen(y, self.classes)
+
+    def strata(self, y):
+        """Return what rows that are held out are to have in the shares of all, or None."""
+        return None if self.indicator else y
+
+    def encode(self, y, dtype):
+        """Turn labels into what the network is trained on."""
+        return encode(y, self.classes, dtype)
+
+    def weigh(self, y, sample_weight, estimator, earlier, one_pass, dtype):
+        """Weigh the rows, and count what each class weighs in them and in earlier chunks.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : ndarray of shape (n_samples,) or None
+        estimator : TwoLayerClassifier
+            Whose `class_weight` is read.
+        earlier : TrainingState or None
+            Knows the class counts of earlier chunks.
+        one_pass : bool
+            Whether this is `partial_fit`.
+        dtype : dtype
+            Of the weights.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_samples,) or None
+        class_counts : ndarray of shape (n_classes,) or None
+        """
+        class_counts = None
+        if not self.indicator:
+            class_counts = count_classes(y, self.classes, sample_weight)
+            if one_pass and earlier and earlier.class_counts is not None:
+                class_counts = class_counts + earlier.class_counts
+        weights = weigh_rows(
+            y,
+            self.classes,
+            sample_weight,
+            estimator.class_weight,
+            class_counts,
+            all_named=one_pass,
+            dtype=dtype,
+        )
+        if not one_pass:
+            refuse_single_class(y, self.classes, weights)
+        return weights, class_counts
 
 
 def encode(y, classes, dtype):

@@ -20,6 +20,7 @@ from sk_twolayer.network import TwoLayerNetwork
 from sk_twolayer.optimizers import OPTIMIZERS
 from sk_twolayer.progress import Progress
 from sk_twolayer.schedules import Schedule
+from sk_twolayer.scoring import own_score
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Plan:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # on the way to a divergence, which is an error
-def train(state, data, plan, *, validation=None, watchers=(), interrupts=None):
+def train(state, data, plan, *, validation=None, score=own_score, watchers=(), interrupts=None):
     """Train on the rows as planned: move the state, in place.
 
     Parameters
@@ -86,8 +87,10 @@ def train(state, data, plan, *, validation=None, watchers=(), interrupts=None):
         How.
     validation : Data, default=None
         Rows to validate with after each epoch.
+    score : callable, default=own_score
+        What they are scored by, as in ``scoring``.
     watchers : list, default=()
-        Of objects as in ``callbacks``, told of every epoch.
+        Of objects as in ``watchers``, told of every epoch.
     interrupts : Interrupts, default=None
         Looked at between two updates.
 
@@ -106,7 +109,7 @@ def train(state, data, plan, *, validation=None, watchers=(), interrupts=None):
     """
     interrupts = interrupts or Interrupts()
     network, optimizer = make_network_and_optimizer(state, data, plan)
-    progress = Progress(state, network, plan, validation, watchers, interrupts)
+    progress = Progress(state, network, plan, validation, score, watchers, interrupts)
     if plan.solver == "lbfgs":
         stopped = train_lbfgs(network, data, plan, progress, interrupts)
     else:
@@ -180,8 +183,8 @@ def train_in_batches(network, optimizer, data, plan, progress, interrupts):
                 break
 
         state.generator = rng.get_state()
-        stopped = progress.end_epoch(epoch_loss / epoch_weight, epoch_accuracy / epoch_weight)
         state.base_rate *= plan.learning_rate_decay
+        stopped = progress.end_epoch(epoch_loss / epoch_weight, epoch_accuracy / epoch_weight)
         if stopped or interrupts.asked_to_stop() or history.n_updates == last_update:
             return True
     return False

@@ -16,7 +16,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_array, validate_data
 
 from sk_twolayer.automatic import computing_dtype
-from sk_twolayer.labels import check_labels, check_same_kind, refuse_unseen
 from sk_twolayer.targets import cast_weights
 
 # scikit-learn adds all values up to see whether they are finite, which may overflow.
@@ -24,7 +23,7 @@ quiet = np.errstate(over="ignore", invalid="ignore")
 
 
 @quiet
-def validate_rows(draft, X, y, sample_weight, *, reset, dtype=None):
+def validate_rows(draft, X, y, sample_weight, check_y, *, reset, dtype=None):
     """Check what a network is to be trained on.
 
     Parameters
@@ -34,6 +33,8 @@ def validate_rows(draft, X, y, sample_weight, *, reset, dtype=None):
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_labels)
     sample_weight : array-like of shape (n_samples,), float or None
+    check_y : callable
+        Makes y labels, or numbers, or raises.
     reset : bool
         Whether the columns are new, rather than those of an earlier call.
     dtype : dtype, default=None
@@ -44,8 +45,8 @@ def validate_rows(draft, X, y, sample_weight, *, reset, dtype=None):
     -------
     X : ndarray or sparse CSR of shape (n_samples, n_features)
         Of the dtype that was given; copied only if it was no array of numbers.
-    y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-        Labels, or a dense label indicator of 0 and 1.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        As `check_y` makes it.
     sample_weight : ndarray of shape (n_samples,) or None
 
     Raises
@@ -58,13 +59,11 @@ def validate_rows(draft, X, y, sample_weight, *, reset, dtype=None):
     refuse_broken_indices(y, "y")
     X, y = validate_data(draft, X, y, reset=reset, accept_sparse="csr", multi_output=True)
     refuse_all_but_numbers(X)
-    refuse_overflow(X, computing_dtype(X) if dtype is None else dtype)
-    return X, check_labels(y), check_weights(sample_weight, X.shape[0], "sample_weight")
+    refuse_overflow(X, computing_dtype(X) if dtype is None else dtype, "X")
+    return X, check_y(y), check_weights(sample_weight, X.shape[0], "sample_weight")
 
 
-def validate_validation_rows(
-    draft, X_val, y_val, sample_weight_val, *, classes, indicator, dtype=None
-):
+def validate_validation_rows(draft, X_val, y_val, sample_weight_val, targets, *, dtype=None):
     """Check what `fit` was given to validate with.
 
     Parameters
@@ -73,10 +72,8 @@ def validate_validation_rows(
         Knows the columns of the rows to train on.
     X_val, y_val, sample_weight_val : array-like or None
         As for `validate_rows`.
-    classes : ndarray of shape (n_classes,)
-        The labels that the network tells apart.
-    indicator : bool
-        Whether it is trained on a label indicator.
+    targets : LabelTargets or NumericTargets
+        What the network is trained on.
     dtype : dtype, default=None
         What it computes in.
 
@@ -102,9 +99,10 @@ def validate_validation_rows(
     if X_val is None:
         raise ValueError("y_val is provided, but X_val was not provided. Pass both or none.")
     try:
-        X_val, y_val, _ = validate_rows(draft, X_val, y_val, None, reset=False, dtype=dtype)
-        check_same_kind(y_val, classes, indicator)
-        refuse_unseen(y_val, classes)
+        X_val, y_val, _ = validate_rows(
+            draft, X_val, y_val, None, targets.check_form, reset=False, dtype=dtype
+        )
+        targets.check(y_val)
     except (ValueError, TypeError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"In the validation rows (X_val, y_val): {error}") from error
@@ -212,7 +210,7 @@ def refuse_outside(indices, length, name):
         )
 
 
-def refuse_overflow(X, dtype):
+def refuse_overflow(X, dtype, name):
     """Refuse values that are finite, but not in the dtype that the network computes in."""
     most = np.finfo(dtype).max
     if X.dtype.kind != "f" or np.finfo(X.dtype).max <= most:
@@ -221,20 +219,20 @@ def refuse_overflow(X, dtype):
     for extreme in (data.min(initial=0), data.max(initial=0)):
         if abs(extreme) > most:
             raise ValueError(
-                f"X holds {extreme!s}, a value too large for {dtype}, which the network computes "
-                f"in. Scale X, for example with StandardScaler in a pipeline before it"
+                f"{name} holds {extreme!s}, a value too large for {dtype}, which the network "
+                f"computes in. Scale {name}, for example with StandardScaler"
                 + (", or fit anew on float64." if dtype == np.float32 else ".")
             )
 
 
-def refuse_infinite_scores(X, scores):
-    """Refuse rows that are finite, but whose scores are not, as the products overflowed."""
-    if np.isfinite(scores).all():
+def refuse_infinite_outputs(X, outputs, name):
+    """Refuse rows that are finite, but whose outputs are not, as the products overflowed."""
+    if np.isfinite(outputs).all():
         return
-    row = np.argmin(np.isfinite(scores).all(axis=1))
+    row = np.argmin(np.isfinite(outputs).all(axis=1))
     largest = np.abs(X[[row]]).max()
     raise ValueError(
-        f"The scores of row {row} of X overflow {scores.dtype}, which the network computes in: "
+        f"The {name} of row {row} of X overflow {outputs.dtype}, which the network computes in: "
         f"the row's largest absolute value is {largest!s}. Scale X as the rows were that the "
         f"network was trained on, for example with StandardScaler in a pipeline before it."
     )
@@ -293,15 +291,15 @@ def check_weights(weights, n_rows, name):
     return weights
 
 
-def hold_out_rows(rows, y, validation_fraction, seed):
-    """Split rows into those to train on and those to validate with, stratified by class.
+def hold_out_rows(rows, strata, validation_fraction, seed):
+    """Split rows into those to train on and those to validate with, stratified if need be.
 
     Parameters
     ----------
     rows : ndarray of int of shape (n_rows,)
         Numbers of the rows that count.
-    y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-        The labels of all rows. A label indicator is not stratified.
+    strata : ndarray of shape (n_samples,) or None
+        The class of every row, for both parts to have all classes in equal shares.
     validation_fraction : float
         Share to hold out; at least one row of each class is.
     seed : int
@@ -316,11 +314,11 @@ def hold_out_rows(rows, y, validation_fraction, seed):
     ValueError
         If there are too few rows for that.
     """
-    stratify, n_classes = None, 1
+    n_classes = 1
     n_val = ceil(validation_fraction * len(rows))
-    if y.ndim == 1:
-        stratify = y[rows]
-        classes, counts = np.unique(stratify, return_counts=True)
+    if strata is not None:
+        strata = strata[rows]
+        classes, counts = np.unique(strata, return_counts=True)
         n_classes = len(classes)
         n_val = max(n_val, n_classes)
         if counts.min() < 2:
@@ -340,4 +338,4 @@ def hold_out_rows(rows, y, validation_fraction, seed):
             f"and leaves {len(rows) - n_val} to train on, too few. Decrease it, get more rows, "
             f"or pass rows to validate with as X_val and y_val."
         )
-    return train_test_split(rows, test_size=n_val, stratify=stratify, random_state=seed)
+    return train_test_split(rows, test_size=n_val, stratify=strata, random_state=seed)

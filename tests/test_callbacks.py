@@ -225,9 +225,9 @@ def test_parameters_are_copied_only_for_who_asks(monkeypatch):
     copies = []
     original = TwoLayerClassifier._prediction_attributes
 
-    def spy(self, call, classes, parameters, copy):
+    def spy(self, call, parameters, copy):
         copies.append(copy)
-        return original(self, call, classes, parameters, copy)
+        return original(self, call, parameters, copy)
 
     monkeypatch.setattr(TwoLayerClassifier, "_prediction_attributes", spy)
     model = TwoLayerClassifier(max_iter=5, random_state=0)

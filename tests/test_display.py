@@ -134,7 +134,9 @@ def test_finds_the_network(model, find, frozen):
 )
 def test_says_where_there_is_no_network(draw, model):
     arguments = ((8, 8),) if draw == WeightsDisplay.from_estimator else ()
-    with pytest.raises(TypeError, match="must be a TwoLayerClassifier, or a pipeline or search"):
+    with pytest.raises(
+        TypeError, match="must be a TwoLayerClassifier or TwoLayerRegressor, or a pip"
+    ):
         draw(model, *arguments)
 
 
@@ -380,9 +382,7 @@ def test_feature_names_do_not_disturb():
 def test_names_the_step_that_is_not_linear(step):
     steps = [("shift", FunctionTransformer(lambda X: X + 1)), ("bent", step), ("net", network())]
     model = Pipeline(steps).fit(X, y)
-    with pytest.raises(
-        ValueError, match=r"Step 'bent' .* is not linear.* Pass the classifier alone"
-    ):
+    with pytest.raises(ValueError, match=r"Step 'bent' .* is not linear.* Pass the network alone"):
         WeightsDisplay.from_estimator(model, (8, 8))
 
 

@@ -43,6 +43,17 @@ def test_sweep(tmp_path):
     assert model.n_features_in_ == 64
 
 
+def test_halving_sweep(tmp_path):
+    options = "--n-jobs", 2, "--epochs", 9, "--repeats", 1
+    said = run("halving_sweep.py", "--output", tmp_path, *options)
+    lines = [line.split() for line in said.splitlines() if "learning_rate=" in line]
+    assert [line[0] for line in lines] == ["plain", "epochs", "rows"]
+    # Three folds, and a refit: of 36 candidates; of 36, then of 12, then of 4.
+    assert [int(line[1]) for line in lines] == [109, 157, 157]
+    assert min(float(line[4]) for line in lines) > 0.95
+    assert (tmp_path / "halving.png").stat().st_size > 5000
+
+
 def test_watch_training(tmp_path):
     said = run("watch_training.py", "--output", tmp_path, "--epochs", 5, "--budget", 0.2)
     assert said.count("TwoLayerClassifier - fit") == 3 * 3 + 1

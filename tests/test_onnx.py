@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 import sk_twolayer.onnx
-from sk_twolayer import TwoLayerClassifier
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
 from sk_twolayer.network import compute_scores
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -370,3 +370,44 @@ def test_a_file_is_served_by_onnxruntime_alone(tmp_path):
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, timeout=120)
     labels, p = np.load(tmp_path / "labels.npy"), np.load(tmp_path / "p.npy")
     assert_same(model, RAW, labels.astype(object), p)
+
+
+# Regression.
+
+NUMBERS = {"one target": 1e3 * RAW[:, 3], "targets": RAW[:, 2:] * [1e-3, 1e3] + [5, -70]}
+
+
+def fit_numbers(kind, dtype=np.float64, **options):
+    model = TwoLayerRegressor(20, max_iter=20, random_state=0, **options)
+    return model.fit(X[:, :2].astype(dtype), NUMBERS[kind])
+
+
+@over_dtypes
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
+def test_predictions_of_a_regressor(activation, kind, dtype):
+    model, rows = fit_numbers(kind, dtype, activation=activation), X[:, :2].astype(dtype)
+    graph = to_onnx(model, rows[:1])
+    onnx.checker.check_model(graph, full_check=True)
+    session = load(graph)
+    [declared] = session.get_outputs()
+    number = "tensor(double)" if dtype == np.float64 else "tensor(float)"
+    n_targets = NUMBERS[kind].reshape(len(X), -1).shape[1]
+    assert (declared.type, declared.shape) == (number, [None, n_targets])
+    [y] = session.run(None, {"X": rows})
+    expected = model.predict(rows)
+    assert y.dtype == dtype
+    error = np.abs(y - expected.reshape(y.shape)) / model.y_scale_
+    assert error.max() < 3 * TOLERANCES[dtype] * (1 + np.abs(model.y_mean_ / model.y_scale_).max())
+
+
+def test_a_pipeline_that_ends_in_a_regressor():
+    model = make_pipeline(StandardScaler(), TwoLayerRegressor(max_iter=20, random_state=0))
+    model.fit(RAW[:, :3], RAW[:, 3])
+    [y] = load(to_onnx(model, RAW[:1, :3])).run(None, {"X": RAW[:, :3]})
+    assert_allclose(y.ravel(), model.predict(RAW[:, :3]), rtol=1e-10)
+
+
+def test_a_regressor_that_is_not_fitted():
+    with pytest.raises(NotFittedError):
+        to_onnx(TwoLayerRegressor(), X[:1])

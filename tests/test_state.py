@@ -45,6 +45,7 @@ def make_state(n_moments=2, dtype=float, seed=0):
         epochs_without_progress=1,
         best=0.6,
         best_parameters=vectors[1],
+        under_way=True,
     )
 
 
@@ -210,7 +211,7 @@ def test_a_shape_that_comes_back_as_a_list_is_a_tuple_again():
 
 def test_a_dictionary_holds_types_of_python_and_numpy_alone():
     """So that those who load only types that they trust can load it."""
-    trusted = (np.ndarray, str, int, float, tuple, list, dict, type(None))
+    trusted = (np.ndarray, str, bool, int, float, tuple, list, dict, type(None))
 
     def check(value):
         assert type(value) in trusted

@@ -18,7 +18,8 @@ def find_network(estimator, attribute):
             steps += [(name, step) for name, step in before if step not in (None, "passthrough")]
         else:
             raise TypeError(
-                "estimator must be a TwoLayerClassifier, or a pipeline or search that ends in one; "
+                "estimator must be a TwoLayerClassifier or TwoLayerRegressor, or a pipeline or "
+                "search that ends in one; "
                 f"this {type(estimator).__name__} ends in {network!r}."
             )
     if unfinished_search is not None:

@@ -1,8 +1,10 @@
-"""Learning curves: loss and accuracy over the training of a network."""
+"""Learning curves: loss and score over the training of a network."""
 
 import numpy as np
 
 from sk_twolayer.display.inputs import find_network, turn_off
+from sk_twolayer.losses import SCORE_NAMES
+from sk_twolayer.scoring import scoring_name
 
 BATCH_STYLE = {"color": "tab:blue", "alpha": 0.35, "linewidth": 0.7, "label": "update"}
 SMOOTHED_STYLE = {"color": "tab:blue", "linewidth": 2, "label": "update, smoothed"}
@@ -38,7 +40,7 @@ def lay_side_by_side(ax):
 
 
 class LossCurveDisplay:
-    """Loss and accuracy over the training of a network.
+    """Loss and score, accuracy or R2, over the training of a network.
 
     It is recommended to use `from_estimator` to create a display. All parameters are
     stored as attributes.
@@ -48,16 +50,20 @@ class LossCurveDisplay:
     batch_loss_curve : array-like of shape (n_updates,) or None
         Loss of each update. None, as pickles have it, draws the losses of the epochs alone.
     loss_curve, train_scores : array-like of shape (n_epochs,)
-        Mean loss and training accuracy of each epoch.
+        Mean loss and training score of each epoch.
     validation_scores : array-like of shape (n_epochs,), default=None
-        Validation accuracy of each epoch, if it was measured.
+        Validation score of each epoch, if it was measured.
+    score_name : str, default="accuracy"
+        What the scores are called.
+    validation_name : str, default=None
+        What those of validation rows are called, if they are others.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
         Figure that holds the curves.
     axes_ : ndarray of shape (2,)
-        The axes of the loss and of the accuracy.
+        The axes of the loss and of the score.
     bounding_ax_ : matplotlib Axes or None
         The axes in whose place the two were laid, if it was one.
     batch_line_, smoothed_line_ : matplotlib Line2D or None
@@ -65,7 +71,7 @@ class LossCurveDisplay:
     epoch_steps_ : matplotlib StepPatch
         Mean loss of each epoch, constant over the updates of the epoch.
     train_line_, validation_line_ : matplotlib Line2D
-        The accuracies; `validation_line_` is None if there is no validation accuracy.
+        The scores; `validation_line_` is None if there is no validation score.
 
     Examples
     --------
@@ -80,11 +86,22 @@ class LossCurveDisplay:
     >>> plt.show()
     """
 
-    def __init__(self, *, batch_loss_curve, loss_curve, train_scores, validation_scores=None):
+    def __init__(
+        self,
+        *,
+        batch_loss_curve,
+        loss_curve,
+        train_scores,
+        validation_scores=None,
+        score_name="accuracy",
+        validation_name=None,
+    ):
         self.batch_loss_curve = batch_loss_curve
         self.loss_curve = loss_curve
         self.train_scores = train_scores
         self.validation_scores = validation_scores
+        self.score_name = score_name
+        self.validation_name = validation_name
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
@@ -92,7 +109,7 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        estimator : TwoLayerClassifier, Pipeline or search
+        estimator : TwoLayerClassifier, TwoLayerRegressor, Pipeline or search
             The fitted network, or what it is the last step or the best estimator of.
         ax : matplotlib Axes or two of them, default=None
             As in `plot`.
@@ -117,13 +134,15 @@ class LossCurveDisplay:
             loss_curve=network.loss_curve_,
             train_scores=network.train_scores_,
             validation_scores=getattr(network, "validation_scores_", None),
+            score_name=SCORE_NAMES[network.out_activation_],
+            validation_name=scoring_name(network.scoring),
         )
         return display.plot(ax=ax, **kwargs)
 
     def plot(
         self, ax=None, *, window=None, batch_kw=None, smoothed_kw=None, epoch_kw=None, score_kw=None
     ):
-        """Draw loss and accuracy side by side.
+        """Draw loss and score side by side.
 
         The loss has a logarithmic scale where it falls by more than a factor of 20.
 
@@ -137,7 +156,7 @@ class LossCurveDisplay:
         batch_kw, smoothed_kw, epoch_kw, score_kw : dict, default=None
             Keyword arguments passed to matplotlib: to `plot` for the loss of each update
             and its moving average, to `stairs` for the loss of each epoch, and to `plot`
-            for both accuracies.
+            for both scores.
 
         Returns
         -------
@@ -194,6 +213,8 @@ class LossCurveDisplay:
         self.validation_line_ = None
         if self.validation_scores is not None:
             style = VALIDATION_STYLE | marks
+            if self.validation_name is not None:
+                style |= {"label": f"validation, {self.validation_name}"}
             self.validation_line_ = draw(score_ax, epochs, self.validation_scores, style, score_kw)
 
         if np.min(losses) > 0 and smoothed.max() > 20 * smoothed.min():
@@ -203,7 +224,9 @@ class LossCurveDisplay:
             loss_ax.yaxis.set_minor_formatter(NullFormatter())
         xlabel = "epoch" if self.batch_loss_curve is None else "update"
         loss_ax.set(xlabel=xlabel, ylabel="loss")
-        score_ax.set(xlabel="epoch", ylabel="accuracy")
+        both = self.validation_line_ is not None and self.validation_name is not None
+        score_name = "score" if both else self.score_name
+        score_ax.set(xlabel="epoch", ylabel=score_name)
         for axes in self.axes_:
             whole = MaxNLocator("auto", steps=(1, 2, 5, 10), integer=True, min_n_ticks=1)
             axes.xaxis.set_major_locator(whole)

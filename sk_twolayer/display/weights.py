@@ -35,7 +35,7 @@ def pixel_weights(steps, W1, n_pixels, chunk=256):
             if not affine:
                 raise ValueError(
                     f"Step {name!r} of the pipeline, {step!r}, is not linear: the weights after it "
-                    "have no equivalent in the pixels. Pass the classifier alone to see the "
+                    "have no equivalent in the pixels. Pass the network alone to see the "
                     "weights of its own inputs."
                 ) from refusal
         for start in range(0, n_pixels, chunk):  # of the identity, which is large
@@ -131,7 +131,7 @@ class WeightsDisplay:
 
         Parameters
         ----------
-        estimator : TwoLayerClassifier, Pipeline or search
+        estimator : TwoLayerClassifier, TwoLayerRegressor, Pipeline or search
             The fitted network, or what it is the last step or the best estimator of.
         image_shape : tuple
             The shape in which a row of X is a picture: (height, width) of a grey one or

@@ -1,0 +1,414 @@
+"""Fits that are cut off and go on from a file: as the whole fit, bit for bit."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import warnings
+from datetime import timedelta
+
+import estimator_state
+import numpy as np
+import pytest
+import skops.io
+from estimator_state import KINDS, STREAMING_SOLVERS, assert_same_state, make_rows, new, state
+from numpy.testing import assert_allclose
+from scipy.sparse import csr_array
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
+
+from sk_twolayer import TwoLayerRegressor, callbacks, checkpoint_files
+from sk_twolayer.callbacks import Checkpoint
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = make_rows()
+X_val, y_val = make_rows(seed=1)
+
+
+class Hook:
+    """A callback that does something when an epoch begins; the first is number 1."""
+
+    def __init__(self, action):
+        self.action = action
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        if context.task_name == "epoch":
+            self.action(context.task_id + 1)
+
+    def on_fit_task_end(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+
+class CutOffError(Exception):
+    """The fit was cut off."""
+
+
+def cut_off_at(number):
+    """Make a callback that raises when that epoch begins, after a file has been written."""
+
+    def cut_off(epoch):
+        if epoch == number:
+            raise CutOffError
+
+    return Hook(cut_off)
+
+
+def fit_cut_off(model, number, path, *args, every=1, **kwargs):
+    """Fit, cut off at the start of an epoch; return what the file has of it."""
+    # Hooks run in the order of the watchers, scikit-learn's first: the file of that epoch, which
+    # is not written, is that of the one before.
+    model.set_callbacks(Checkpoint(path, every=every), cut_off_at(number))
+    with pytest.raises(CutOffError):
+        model.fit(*args, **kwargs)
+    return Checkpoint.load(path)
+
+
+OPTIONS = {
+    "plain": {},
+    "planned": {"learning_rate_schedule": "cosine", "warmup_fraction": 0.3, "dropout": 0.2},
+    "planned updates": {"learning_rate_schedule": "cosine", "max_updates": 95},
+    "constant, updates": {"learning_rate_schedule": "constant", "max_updates": 95},
+    "replacement": {"replacement": True, "class_weight": "balanced"},
+    "early stopping": {"early_stopping": True, "dropout": 0.3},
+    "a scorer": {"early_stopping": True, "scoring": "neg_log_loss", "tol": 1.0, "max_iter": 7},
+    "patience": {"early_stopping": True, "tol": 1e9, "n_iter_no_change": 5},
+    "patience, loss": {"tol": 1e9, "n_iter_no_change": 5},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_a_fit_that_goes_on_ends_as_the_whole_one(options, solver, kind, tmp_path):
+    rows, path = KINDS[kind](X), tmp_path / "fit.pkl"
+    options = {"max_iter": 8, "solver": solver, **options}
+    whole = new(warm_start=True, **options).fit(rows, y)
+    assert whole.n_iter_ > 4
+    # Cut off twice; the file of the epoch that begins is written after the hooks.
+    first = fit_cut_off(new(**options), 4, path, rows, y)
+    assert (first.n_iter_, len(first.loss_curve_)) == (2, 2)
+    second = fit_cut_off(first, 3, path, rows, y)
+    assert (second.n_iter_, len(second.loss_curve_)) == (3, 3)
+    second.fit(rows, y)
+    assert_same_state(second, whole)
+    assert second._training_state == whole._training_state
+    for model in (second, whole):  # and they go on alike
+        model.set_params(max_iter=2).fit(rows, y)
+    assert_same_state(second, whole)
+
+
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_validation_rows_of_ones_own(solver, tmp_path):
+    weights = {"sample_weight": np.arange(1.0, 161), "sample_weight_val": np.arange(160.0)}
+    rows = {"X_val": X_val, "y_val": y_val, **weights}
+    options = {"max_iter": 8, "solver": solver, "learning_rate": 0.5 if solver == "sgd" else 1.0}
+    whole = new(warm_start=True, **options).fit(X, y, **rows)
+    scores = whole.validation_scores_
+    assert scores[-1] < max(scores)  # else nothing had to be put back
+    resumed = fit_cut_off(new(**options), 6, tmp_path / "fit", X, y, **rows)
+    assert_same_state(resumed.fit(X, y, **rows), whole)
+
+
+def test_a_checkpoint_is_what_the_fit_would_have_left_had_it_stopped(tmp_path):
+    for options in ({}, {"early_stopping": True, "learning_rate": 0.5}):
+        resumed = fit_cut_off(new(max_iter=8, **options), 6, tmp_path / "fit", X.toarray(), y)
+        shorter = new(max_iter=4, warm_start=True, **options).fit(X.toarray(), y)
+        assert_same_state(resumed, shorter, but_for=["max_iter", "max_iter_"])
+        assert_allclose(resumed.predict_proba(X), shorter.predict_proba(X), rtol=0)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("name", ["fit.pkl", "fit.skops"])
+def test_a_regressor(name, early_stopping, tmp_path):
+    Y = X @ np.random.RandomState(0).standard_normal((60, 2)) + [5, 1000]
+    options = estimator_state.OPTIONS | {"dropout": 0.2, "early_stopping": early_stopping}
+    whole = TwoLayerRegressor(**options | {"max_iter": 8, "warm_start": True}).fit(X, Y)
+    model = TwoLayerRegressor(**options | {"max_iter": 8})
+    resumed = fit_cut_off(model, 5, tmp_path / name, X, Y)
+    assert_allclose(resumed.y_mean_, Y.mean(axis=0))
+    assert_same_state(resumed.fit(X, Y), whole)
+
+
+@pytest.mark.parametrize("kind", ["instance", "None"])
+def test_random_numbers_go_on(kind, tmp_path):
+    def make():
+        np.random.seed(3)  # noqa: NPY002 - with which random_state=None seeds its own
+        generator = np.random.RandomState(7) if kind == "instance" else None
+        return new(max_iter=6, dropout=0.3, early_stopping=True, random_state=generator)
+
+    whole = make().set_params(warm_start=True).fit(X, y)
+    resumed = fit_cut_off(make(), 5, tmp_path / "fit", X, y).fit(X, y)
+    assert_same_state(resumed, whole)  # the generator among it
+
+
+def test_copies_go_on_too(tmp_path):
+    whole = new(max_iter=6, warm_start=True).fit(X, y)
+    resumed = fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)
+    for _ in range(2):
+        resumed = pickle.loads(pickle.dumps(resumed))
+    assert_same_state(resumed.fit(X, y), whole)
+
+
+def test_in_a_pipeline(tmp_path):
+    whole = make_pipeline(MaxAbsScaler(), new(max_iter=6, warm_start=True)).fit(X, y)
+    network = new(max_iter=6).set_callbacks(Checkpoint(tmp_path / "fit"), cut_off_at(5))
+    pipeline = make_pipeline(MaxAbsScaler(), network)
+    with pytest.raises(CutOffError):
+        pipeline.fit(X, y)
+    pipeline.set_params(twolayerclassifier=Checkpoint.load(tmp_path / "fit")).fit(X, y)
+    assert_same_state(pipeline[-1], whole[-1])
+
+
+def test_rows_that_are_dense_now_are_gone_on_with(tmp_path):
+    whole = new(max_iter=6, solver="adamw").fit(X, y)
+    resumed = fit_cut_off(new(max_iter=6, solver="adamw"), 5, tmp_path / "fit", X, y)
+    resumed.fit(X.toarray(), y)
+    assert resumed.n_updates_ == whole.n_updates_
+    assert_allclose(resumed.coefs_[0], whole.coefs_[0], rtol=1e-7, atol=1e-9)
+
+
+def test_what_was_set_since_is_gone_on_with(tmp_path):
+    fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)
+    # Weights: a warm start from them, which knows nothing of the fit before.
+    resumed = Checkpoint.load(tmp_path / "fit")
+    resumed.coefs_[0][:] *= 0.5
+    warm = new(max_iter=3, warm_start=True).fit(X, y)  # as many epochs as the file has
+    warm.coefs_[0][:] *= 0.5
+    assert_same_state(resumed.fit(X, y), warm.set_params(max_iter=6).fit(X, y))
+    # Another solver: the same.
+    resumed = Checkpoint.load(tmp_path / "fit").set_params(solver="adam").fit(X, y)
+    assert (resumed.n_iter_, len(resumed.loss_curve_)) == (6, 3 + 6)
+    # An end that has come already.
+    resumed = Checkpoint.load(tmp_path / "fit").set_params(max_iter=2)
+    before = Checkpoint.load(tmp_path / "fit")
+    resumed.fit(X, y)
+    assert (resumed.n_iter_, resumed.n_updates_) == (3, before.n_updates_)
+    assert_allclose(resumed.coefs_[0], before.coefs_[0], rtol=0)
+    # A stream.
+    resumed = Checkpoint.load(tmp_path / "fit").partial_fit(X, y)
+    assert_same_state(resumed, before.partial_fit(X, y))
+    assert not resumed._training_state.under_way
+
+
+def test_a_last_epoch_leaves_no_file(tmp_path):
+    model = new(max_iter=1).set_callbacks(Checkpoint(tmp_path / "fit")).fit(X, y)
+    assert model.n_iter_ == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """The epochs of each file that is written from here on, which is not."""
+    written = []
+    monkeypatch.setattr(callbacks, "write_whole", lambda model, path: written.append(model.n_iter_))
+    return written
+
+
+@pytest.mark.parametrize(
+    ("every", "expected"), [(1, [1, 2, 3, 4, 5, 6]), (2, [2, 4, 6]), (3, [3, 6]), (7, [])]
+)
+def test_every_so_many_epochs(every, expected, written, tmp_path):
+    new(max_iter=7).set_callbacks(Checkpoint(tmp_path / "fit", every=every)).fit(X, y)
+    assert written == expected
+
+
+def test_every_so_many_seconds(written, tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(callbacks, "monotonic", lambda: now[0])
+    times = {2: 5.0, 3: 9.9, 4: 10.0, 5: 19.9, 6: 40.0, 7: 49.9}  # when an epoch starts
+
+    def tell_time(epoch):
+        now[0] = times.get(epoch, 0.0)
+
+    checkpoint = Checkpoint(tmp_path / "fit", every=timedelta(seconds=10))
+    new(max_iter=7).set_callbacks(Hook(tell_time), checkpoint).fit(X, y)
+    assert written == [3, 5]  # at 10 and at 40 seconds
+
+
+def test_a_safe_format(tmp_path):
+    path = tmp_path / "fit.skops"
+    options = {"max_iter": 6, "early_stopping": True, "solver": "adamw"}
+    whole = new(warm_start=True, **options).fit(X, y)
+    resumed = fit_cut_off(new(**options), 5, path, X, y)
+    assert skops.io.get_untrusted_types(file=path) == ["sk_twolayer.classifier.TwoLayerClassifier"]
+    assert_same_state(resumed.fit(X, y), whole)
+
+
+# Processes that are killed.
+
+BEFORE = """
+import os, pickle, signal, sys, warnings
+from unittest import mock
+import numpy as np
+from sk_twolayer import callbacks, checkpoint_files
+from sk_twolayer.callbacks import Checkpoint
+from sk_twolayer.optimizers import AdamW
+
+sys.path.insert(0, {tests!r})
+from estimator_state import make_rows, new
+
+warnings.simplefilter("ignore")
+X, y = make_rows()
+options = dict(max_iter=8, solver="adamw", early_stopping=True, dropout=0.2, random_state=0)
+calls = [0]
+
+
+def killing(original, at, how=lambda *args: None):
+    def call(*args, **kwargs):
+        calls[0] += 1
+        if calls[0] == at:
+            how(*args)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **kwargs)
+
+    return call
+
+
+def write_half(checkpoint, file):
+    whole = pickle.dumps(checkpoint)
+    file.write(whole[: len(whole) // 2])
+    file.flush()
+"""
+
+DEATHS = {
+    "in an update": ("AdamW, 'update', killing(AdamW.update, 75)", 4),
+    "before a file": ("callbacks, 'write_whole', killing(None, 1)", None),
+    "in half a file": ("checkpoint_files.pickle, 'dump', killing(pickle.dump, 3, write_half)", 2),
+    "before a file is in its place": ("os, 'replace', killing(os.replace, 4)", 3),
+}
+
+
+def run(code, *arguments):
+    code = BEFORE.format(tests=os.path.dirname(__file__)) + code
+    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], timeout=240)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
+@pytest.mark.parametrize(("death", "n_epochs"), DEATHS.values(), ids=DEATHS)
+def test_a_killed_process_leaves_the_last_whole_file(death, n_epochs, tmp_path):
+    path, result = tmp_path / "fit.pkl", tmp_path / "result.pkl"
+    train = "new(**options).set_callbacks(Checkpoint(sys.argv[1])).fit(X, y)"
+    killed = run(f"mock.patch.object({death}).start()\n{train}", path)
+    assert killed.returncode == -signal.SIGKILL
+    if n_epochs is None:
+        assert not path.exists()
+        return
+    assert Checkpoint.load(path).n_iter_ == n_epochs
+    resume = (
+        "model = Checkpoint.load(sys.argv[1]).set_callbacks(Checkpoint(sys.argv[1])).fit(X, y)\n"
+        "pickle.dump(model.set_callbacks(), open(sys.argv[2], 'wb'))"
+    )
+    assert run(resume, path, result).returncode == 0
+    assert not path.with_name("fit.pkl.part").exists()  # the next to write has used it up
+    options = {"max_iter": 8, "solver": "adamw", "early_stopping": True, "dropout": 0.2}
+    whole = new(warm_start=True, **options).fit(X, y)
+    assert_same_state(pickle.loads(result.read_bytes()), whole)
+
+
+# What goes wrong.
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()], ids=repr)
+def test_a_file_that_cannot_be_written_ends_the_fit_and_leaves_the_last_one(
+    error, tmp_path, monkeypatch
+):
+    fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)
+    before = (tmp_path / "fit").read_bytes()
+
+    def fail(descriptor):
+        raise error
+
+    monkeypatch.setattr(os, "fsync", fail)
+    model = new(max_iter=6).set_callbacks(Checkpoint(tmp_path / "fit"))
+    with pytest.raises(type(error)) as caught:
+        model.fit(X, y)
+    assert caught.value is error
+    assert not hasattr(model, "coefs_")
+    assert [path.name for path in tmp_path.iterdir()] == ["fit"]
+    assert (tmp_path / "fit").read_bytes() == before
+
+
+def test_an_interrupt_before_the_first_update_leaves_a_checkpoint(tmp_path):
+    resumed = fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)
+    before = state(resumed)
+
+    class Presser(Hook):
+        def setup(self, estimator, context):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        resumed.set_callbacks(Presser(lambda epoch: None)).fit(X, y)
+    assert_same_state(resumed, before)
+    resumed.set_callbacks().fit(X, y)
+    assert_same_state(resumed, new(max_iter=6, warm_start=True).fit(X, y))
+
+
+def test_other_rows_than_those_of_the_fit(tmp_path):
+    resumed = fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)
+    before = state(resumed)
+    with pytest.raises(ValueError, match=r"began with \[54 53 53\]\. Pass the rows"):
+        resumed.fit(X[1:], y[1:])
+    with pytest.raises(ValueError, match="had no rows to validate with, and this one has some"):
+        resumed.fit(X, y, X_val=X_val, y_val=y_val)
+    assert_same_state(resumed, before)
+    rows = {"X_val": X_val, "y_val": y_val}
+    resumed = fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y, **rows)
+    with pytest.raises(ValueError, match="had rows to validate with, and this one has none"):
+        resumed.fit(X, y)
+
+
+def test_files_that_are_no_checkpoints(tmp_path):
+    for path in (tmp_path / "fit.pkl", tmp_path / "fit.skops"):
+        with pytest.raises(FileNotFoundError):
+            Checkpoint.load(path)
+        fit_cut_off(new(max_iter=6), 5, path, X, y)
+        path.write_bytes(path.read_bytes()[:500])
+        with pytest.raises(ValueError, match=r"fit\.\w+ is damaged, or no checkpoint"):
+            Checkpoint.load(path)
+    for model in (new(warm_start=True).fit(X, y), new(), 3):
+        (tmp_path / "fit.pkl").write_bytes(pickle.dumps(model))
+        with pytest.raises(ValueError, match=f"but an object of type {type(model).__name__}"):
+            Checkpoint.load(tmp_path / "fit.pkl")
+
+
+def test_another_version_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("sk_twolayer.persistence.our_version", lambda: "99.0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)
+    monkeypatch.undo()
+    with pytest.warns(UserWarning, match=r"saved by sk_twolayer 99\.0"):
+        Checkpoint.load(tmp_path / "fit")
+
+
+def test_what_is_refused_before_the_fit(tmp_path, monkeypatch):
+    checkpoint = Checkpoint(tmp_path / "fit")
+    with pytest.raises(ValueError, match="solver='lbfgs' has no checkpoints"):
+        new(solver="lbfgs").set_callbacks(checkpoint).fit(X, y)
+    with pytest.raises(TypeError, match=r"Checkpoint watches .* set on a Pipeline"):
+        make_pipeline(MaxAbsScaler(), new()).set_callbacks(checkpoint).fit(X, y)
+    pipeline = make_pipeline(MaxAbsScaler(), new().set_callbacks(checkpoint))
+    search = GridSearchCV(pipeline, {"twolayerclassifier__alpha": [1e-3]}, cv=2)
+    with pytest.raises(ValueError, match="GridSearchCV, whose fits side by side"):
+        search.set_params(error_score="raise").fit(csr_array(X), y)
+    for every in (0, -1, timedelta(0)):
+        with pytest.raises(ValueError, match=r"every=.* must be above zero"):
+            Checkpoint(tmp_path / "fit", every=every)
+    for every in (1.5, "10", True, None):
+        with pytest.raises(TypeError, match="neither a number of epochs nor a time"):
+            Checkpoint(tmp_path / "fit", every=every)
+    with pytest.raises(FileNotFoundError, match="is in no folder: make"):
+        Checkpoint(tmp_path / "missing" / "fit")
+    monkeypatch.setattr(checkpoint_files, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"pip install \"sk_twolayer\[skops\]\""):
+        Checkpoint(tmp_path / "fit.skops")
+    assert list(tmp_path.iterdir()) == []

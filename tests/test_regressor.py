@@ -1,0 +1,570 @@
+"""TwoLayerRegressor: squared loss on standardised targets, against plain formulas and peers."""
+
+import inspect
+import pickle
+import re
+
+import numpy as np
+import pytest
+import skops.io
+from estimator_state import assert_same_state, state
+from numpy.testing import assert_allclose, assert_array_equal
+from plain_model import SOLVERS
+from scipy.sparse import csr_array
+from sklearn.datasets import load_diabetes, make_friedman1, make_regression
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
+from sk_twolayer.activations import ACTIVATIONS
+from sk_twolayer.display import LossCurveDisplay
+from sk_twolayer.gradient_check import gradient_check
+from sk_twolayer.losses import r2
+from sk_twolayer.network import TwoLayerNetwork
+from sk_twolayer.numeric_targets import NumericTargets, check_numbers
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+# No number of which an update depends on the length of the training, and nothing drawn but weights.
+PLAIN = {
+    "hidden_size": 6,
+    "alpha": 0.01,
+    "learning_rate": 0.02,
+    "learning_rate_schedule": "constant",
+    "warmup_fraction": 0.0,
+    "dropout": 0.0,
+    "n_iter_no_change": None,
+    "random_state": 0,
+}
+
+
+def plain(**options):
+    return TwoLayerRegressor(**PLAIN | options)
+
+
+def make_rows(n_targets=1, n=60, seed=0):
+    """Return rows, targets of various units and weights."""
+    X, y = make_regression(n, 8, n_informative=5, n_targets=n_targets, noise=5, random_state=seed)
+    units = 10.0 ** np.arange(n_targets)
+    w = np.random.RandomState(seed).uniform(0.5, 2, n)
+    return X, 3 + y * (units if n_targets > 1 else 1), w
+
+
+def arrays(model):
+    return [*model.coefs_, *model.intercepts_]
+
+
+# The loss and its gradient.
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_loss_and_gradients_are_those_of_the_formula(n_outputs, weighted):
+    rng = np.random.RandomState(0)
+    X, Y = rng.standard_normal((7, 4)), rng.standard_normal((7, n_outputs))
+    w = rng.uniform(0.5, 2, 7) if weighted else np.ones(7)
+    network = TwoLayerNetwork(
+        *(4, 5, n_outputs), batch_size=7, alpha=0.3, activation="tanh", output="identity"
+    )
+    network.parameters[:] = rng.standard_normal(network.parameters.size)
+
+    def loss():
+        errors = np.tanh(X @ network.W1 + network.b1) @ network.W2 + network.b2 - Y
+        penalty = (network.W1**2).sum() + (network.W2**2).sum()
+        return 0.5 * w @ (errors**2).sum(axis=1) / w.sum() + 0.15 * penalty, errors
+
+    found, explained = network.loss_and_gradients(X, Y, w if weighted else None)
+    expected, errors = loss()
+    assert_allclose(found, expected, rtol=1e-12)
+    assert_allclose(explained, 1 - w @ (errors**2).mean(axis=1) / w.sum(), rtol=1e-12)
+    gradient = network.gradient.copy()
+    for i in range(len(gradient)):
+        kept = network.parameters[i]
+        network.parameters[i] = kept + 1e-5
+        above, _ = loss()
+        network.parameters[i] = kept - 1e-5
+        below, _ = loss()
+        network.parameters[i] = kept
+        assert_allclose(gradient[i], (above - below) / 2e-5, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+def test_gradient_check_of_fitted_estimators(activation, n_targets):
+    X, y, w = make_rows(n_targets)
+    model = plain(solver="sgd", activation=activation, max_updates=20).fit(X, y)
+    assert max(gradient_check(model, X, y).values()) < 1e-6
+    assert max(gradient_check(model, X, y, w).values()) < 1e-6
+
+
+def test_r2_is_scikit_learns():
+    rng = np.random.RandomState(0)
+    for shape in ((20, 1), (20, 3)):
+        Y, scores, w = rng.standard_normal(shape), rng.standard_normal(shape), rng.uniform(0, 2, 20)
+        assert_allclose(r2(scores, Y, w), r2_score(Y, scores, sample_weight=w), rtol=1e-12)
+    Y = np.full((5, 3), 0.1)
+    Y[:, 2] = np.arange(5)
+    scores = Y + np.array([0.0, 1.0, 0.5])  # one constant target met, and one missed
+    assert_allclose(r2(scores, Y, np.ones(5)), r2_score(Y, scores))
+
+
+# Updates and minima.
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+@pytest.mark.parametrize(
+    ("solver", "options"),
+    [
+        ("sgd", {"momentum": 0.9, "nesterov": True}),
+        ("sgd", {"momentum": 0.7, "nesterov": False}),
+        ("adam", {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-7}),
+    ],
+)
+def test_full_batch_epochs_are_mlps(n_targets, activation, solver, options):
+    X, y, w = make_rows(n_targets)
+    common = {"activation": activation, "solver": solver, "batch_size": 60, "random_state": 0}
+    peer_options = {k.replace("nesterov", "nesterovs_momentum"): v for k, v in options.items()}
+    peer = MLPRegressor(
+        hidden_layer_sizes=6, alpha=0.5, learning_rate_init=0.01, **common, **peer_options
+    )
+    ours = plain(alpha=0.5 / w.sum(), learning_rate=0.01, **common, **options)
+    ours.partial_fit(X, y, sample_weight=w)
+    mean = np.average(y, axis=0, weights=w)
+    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=w))
+    standardised = (y - mean) / deviation
+    peer.partial_fit(X, standardised, sample_weight=w)
+
+    del peer._optimizer  # both begin anew, from the same weights
+    ours._training_state = None
+    ours.coefs_ = [W.copy() for W in peer.coefs_]
+    ours.intercepts_ = [b.copy() for b in peer.intercepts_]
+    for _ in range(5):
+        peer.partial_fit(X, standardised, sample_weight=w)
+        ours.partial_fit(X, y, sample_weight=w)
+    for a, b in zip(arrays(ours), [*peer.coefs_, *peer.intercepts_], strict=True):
+        assert_allclose(a, b, rtol=0, atol=1e-10)
+    assert_allclose(ours.predict(X), mean + deviation * peer.predict(X), rtol=1e-9, atol=1e-9)
+    assert ours.out_activation_ == peer.out_activation_
+    if n_targets == 1:  # of several, the loss that it reports is the mean, ours the sum
+        assert_allclose(ours.loss_curve_[-5:], peer.loss_curve_[-5:], rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_training_is_the_plain_one(solver, n_targets):
+    """All rows in each batch, so that their order does not matter."""
+    X, y, w = make_rows(n_targets)
+    epochs = 4
+    model = plain(solver=solver, activation="tanh", init=0.5, batch_size=60, max_iter=epochs)
+    model.fit(X, y, w)
+
+    rng = np.random.RandomState(0)
+    shapes = {"W1": (8, 6), "W2": (6, n_targets)}
+    p = {name: 0.5 * rng.standard_normal(shape) for name, shape in shapes.items()}
+    p |= {"b1": np.zeros(6), "b2": np.zeros(n_targets)}
+    Y = y.reshape(60, -1)
+    mean = w @ Y / w.sum()
+    deviation = np.sqrt(w @ (Y - mean) ** 2 / w.sum())
+    T, share = (Y - mean) / deviation, w[:, np.newaxis] / w.sum()
+    alpha = 0 if solver == "adamw" else 0.01
+    memories, losses, scores = {name: {} for name in p}, [], []
+    for _ in range(epochs):
+        a1 = np.tanh(X @ p["W1"] + p["b1"])
+        errors = a1 @ p["W2"] + p["b2"] - T
+        weights = (p["W1"] ** 2).sum() + (p["W2"] ** 2).sum()
+        losses.append((share * errors**2).sum() / 2 + alpha / 2 * weights)
+        scores.append(r2_score(Y, mean + deviation * (errors + T), sample_weight=w))
+        dz1 = (share * errors) @ p["W2"].T * (1 - a1**2)
+        gradients = {
+            "W1": X.T @ dz1 + alpha * p["W1"],
+            "W2": a1.T @ (share * errors) + alpha * p["W2"],
+            "b1": dz1.sum(axis=0),
+            "b2": (share * errors).sum(axis=0),
+        }
+        for name, g in gradients.items():
+            step = SOLVERS[solver](memories[name], p[name], g, 0.02, model.get_params())
+            p[name] = p[name] + step
+    for found, name in zip(arrays(model), ("W1", "W2", "b1", "b2"), strict=True):
+        assert_allclose(found, p[name], rtol=1e-9, atol=1e-12)
+    assert_allclose(model.loss_curve_, losses, rtol=1e-10)
+    assert_allclose(model.train_scores_, scores, rtol=1e-9, atol=1e-12)
+    scores = np.tanh(X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"]
+    assert_allclose(model.predict(X).reshape(60, -1), mean + deviation * scores, rtol=1e-9)
+
+
+def test_a_linear_network_finds_least_squares():
+    X, y, w = make_rows(2)
+    linear = LinearRegression().fit(X, y, w)
+    options = {"activation": "identity", "solver": "lbfgs", "tol": 1e-9, "max_iter": 2000}
+    ours = TwoLayerRegressor(4, alpha=0, random_state=0, **options).fit(X, y, w)
+    assert_allclose(ours.predict(X), linear.predict(X), rtol=1e-4, atol=1e-4 * y.std())
+    assert_allclose(ours.score(X, y), linear.score(X, y), rtol=1e-3)
+
+
+def test_a_penalised_linear_network_is_a_ridge_regression():
+    """Of all W1 and W2 whose product is w, the smallest have ||W1||^2 + ||W2||^2 = 2 ||w||.
+
+    So the penalty is alpha ||w||, whose gradient is that of a ridge of strength alpha / ||w||.
+    """
+    X, y, _ = make_rows()
+    options = {"activation": "identity", "solver": "lbfgs", "tol": 1e-9, "max_iter": 2000}
+    ours = TwoLayerRegressor(3, alpha=0.2, random_state=0, **options).fit(X, y)
+    w = (ours.coefs_[0] @ ours.coefs_[1]).ravel()
+    ridge = Ridge(alpha=0.2 / np.linalg.norm(w) * len(y), tol=1e-12).fit(X, scale(y))
+    assert_allclose(w, ridge.coef_, rtol=1e-4, atol=1e-5)
+    assert_allclose(ours.predict(X), y.mean() + y.std() * ridge.predict(X), rtol=1e-3, atol=1e-3)
+
+
+# The units of y.
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+def test_mean_and_scale_are_those_of_scikit_learns_scaler(n_targets):
+    _, y, w = make_rows(n_targets)
+    Y = y.reshape(60, -1)
+    w[:5] = 0
+    for weights in (None, w):
+        targets, scaler = NumericTargets.measure(y, weights), StandardScaler()
+        scaler.fit(Y, sample_weight=weights)
+        assert_allclose(targets.mean, scaler.mean_, rtol=1e-12)
+        assert_allclose(targets.scale, scaler.scale_, rtol=1e-12)
+        assert_allclose(targets.encode(y, float), scaler.transform(Y), rtol=1e-9, atol=1e-12)
+        assert_allclose(targets.decode(scaler.transform(Y)), y, rtol=1e-12)
+
+
+def test_weights_are_repetitions():
+    _, y, _ = make_rows()
+    times = np.arange(60) % 3
+    weighted, repeated = (
+        NumericTargets.measure(y, times.astype(float)),
+        NumericTargets.measure(np.repeat(y, times)),
+    )
+    assert_allclose(weighted.mean, repeated.mean, rtol=1e-12)
+    assert_allclose(weighted.scale, repeated.scale, rtol=1e-12)
+
+
+@pytest.mark.parametrize("unit", [1e-320, 1e-200, 1.0, 1e200, 4e307])
+def test_numbers_of_any_size(unit):
+    y = unit * np.array([1.0, 2.0, 3.0])
+    targets = NumericTargets.measure(y, np.array([1e300, 1e300, 1e300]))
+    assert_allclose(targets.encode(y, float).ravel(), [-(1.5**0.5), 0, 1.5**0.5], atol=1e-3)
+    assert_allclose(targets.decode(targets.encode(y, float)), y, rtol=1e-3)
+
+
+def test_a_constant_target_is_in_units_of_itself():
+    targets = NumericTargets.measure(np.array([[0.1, -1e6, 0.0]] * 7))
+    assert_array_equal(targets.mean, [0.1, -1e6, 0])
+    assert_array_equal(targets.scale, [0.1, 1e6, 1])
+    model = TwoLayerRegressor(random_state=0).fit([[0.0], [1], [2]], [5.0] * 3)
+    assert_allclose(model.predict([[0.0], [1], [2]]), 5, rtol=0.01)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
+def test_units_of_y_do_not_matter(solver):
+    X, y, _ = make_rows(2)
+    of_y = plain(solver=solver, max_iter=5).fit(X, y)
+    of_others = plain(solver=solver, max_iter=5).fit(X, 1e6 + 1e-3 * y)
+    assert_allclose(of_others.predict(X), 1e6 + 1e-3 * of_y.predict(X), rtol=1e-10)
+    assert_allclose(of_others.loss_curve_, of_y.loss_curve_, rtol=1e-6)
+
+
+def test_a_stream_stays_in_the_units_of_its_first_chunk():
+    X, y, _ = make_rows()
+    model = plain().partial_fit(X[:20], y[:20])
+    first = model.y_mean_, model.y_scale_
+    assert_allclose(first, [[y[:20].mean()], [y[:20].std()]], rtol=1e-12)
+    model.partial_fit(X[20:], 1000 * y[20:])
+    assert_array_equal([model.y_mean_, model.y_scale_], first)
+    model.fit(X[20:], y[20:])
+    assert_allclose([model.y_mean_, model.y_scale_], [[y[20:].mean()], [y[20:].std()]], rtol=1e-12)
+    model.set_params(warm_start=True).fit(X, y + 5)
+    assert_allclose([model.y_mean_, model.y_scale_], [[y[20:].mean()], [y[20:].std()]], rtol=1e-12)
+
+
+def test_float32_is_kept_and_rounds_once():
+    X, y, _ = make_rows()
+    y = 1e6 + y / y.std()
+    model = plain(max_iter=50).fit(X.astype(np.float32), y)
+    assert {array.dtype for array in arrays(model)} == {np.dtype(np.float32)}
+    predicted = model.predict(X.astype(np.float32))
+    assert predicted.dtype == np.float32
+    in_64 = plain(max_iter=50).fit(X, y).predict(X)
+    assert_allclose(predicted, in_64, rtol=2.0**-23, atol=0)
+    assert model.predict(X).dtype == np.float32  # that of the network
+    integers = plain(max_iter=2).fit((10 * X).astype(np.int16), (10 * y).astype(int))
+    assert integers.predict((10 * X).astype(np.int16)).dtype == np.float32
+
+
+# Rows to validate with.
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("solver", ["sgd", "adamw", "lbfgs"])
+def test_validation_scores_are_r2(solver, n_targets):
+    X, y, w = make_rows(n_targets, n=90)
+    train, held_out = np.arange(0, 90, 2), np.arange(1, 90, 2)
+    model = plain(solver=solver, max_iter=20)
+    model.fit(
+        *(X[train], y[train], w[train]),
+        X_val=X[held_out],
+        y_val=y[held_out],
+        sample_weight_val=w[held_out],
+    )
+    expected = r2_score(y[held_out], model.predict(X[held_out]), sample_weight=w[held_out])
+    assert_allclose(model.best_validation_score_, expected, rtol=1e-12)
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert len(model.validation_scores_) == model.n_iter_
+    assert model.best_loss_ is None
+
+    final = plain(solver=solver, max_iter=20).fit(X[train], y[train], w[train])
+    errors = ((final.predict(X[held_out]) - y[held_out]) / y_scale(final, y)).reshape(45, -1)
+    loss = 0.5 * w[held_out] @ (errors**2).sum(axis=1) / w[held_out].sum()
+    if solver != "adamw":
+        loss += 0.005 * sum((W**2).sum() for W in final.coefs_)
+    if final.n_iter_ == model.n_iter_:
+        assert_allclose(model.validation_loss_curve_[-1], loss, rtol=1e-9)
+
+
+def y_scale(model, y):
+    return model.y_scale_ if y.ndim == 2 else model.y_scale_[0]
+
+
+def test_early_stopping_holds_rows_out_and_keeps_the_best():
+    X, y = make_friedman1(300, random_state=0)
+    model = TwoLayerRegressor(
+        early_stopping=True,
+        learning_rate_schedule="constant",
+        n_iter_no_change=5,
+        max_iter=500,
+        random_state=0,
+    ).fit(X, y)
+    assert model.n_iter_ < 500
+    assert model.best_validation_score_ == max(model.validation_scores_) > 0.6
+    assert not hasattr(model, "partial_fit")
+
+
+# Sparse rows, and going on.
+
+
+def sparse_rows(n=120, n_features=200, seed=0):
+    rng = np.random.default_rng(seed)
+    X = (rng.random((n, n_features)) < 0.03) * rng.integers(1, 4, (n, n_features)).astype(float)
+    return X, 50 * X @ rng.standard_normal((n_features, 2)) + 7
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
+def test_sparse_and_dense_rows_give_the_same(solver):
+    X, Y = sparse_rows()
+    options = {"solver": solver, "batch_size": 10, "max_iter": 5}
+    dense, sparse = plain(**options).fit(X, Y), plain(**options).fit(csr_array(X), Y)
+    for a, b in zip(arrays(dense), arrays(sparse), strict=True):
+        assert_allclose(a, b, rtol=1e-6, atol=1e-9)
+    assert_allclose(sparse.predict(csr_array(X)), dense.predict(X), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adamw"])
+def test_rows_of_a_stream_wait_exactly(solver):
+    X, Y = sparse_rows()
+    dense, sparse = (plain(solver=solver, batch_size=10) for _ in range(2))
+    for start in range(0, 120, 30):
+        chunk = slice(start, start + 30)
+        dense.partial_fit(X[chunk], Y[chunk])
+        sparse.partial_fit(csr_array(X[chunk]), Y[chunk])
+        assert "coefs_" not in vars(sparse)  # rows of it wait
+        assert_allclose(sparse.predict(csr_array(X)), dense.predict(X), rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
+def test_a_warm_start_goes_on_bit_for_bit(solver):
+    X, y, _ = make_rows()
+    options = {"solver": solver, "batch_size": 20, "dropout": 0.1}
+    whole = plain(max_iter=6, **options).fit(X, y)
+    halves = plain(max_iter=3, warm_start=True, **options).fit(X, y).fit(X, y)
+    for a, b in zip(arrays(halves), arrays(whole), strict=True):
+        assert_array_equal(a, b)
+    assert halves.loss_curve_ == whole.loss_curve_
+    assert_array_equal(halves.predict(X), whole.predict(X))
+
+
+FAILURES = {
+    "another number of targets": lambda X, Y: (X, Y[:, :1].ravel()),
+    "a nan": lambda X, Y: (X, Y + np.full_like(Y, np.nan)),
+    "words": lambda X, Y: (X, np.full(Y.shape, "one")),
+    "too few columns": lambda X, Y: (X[:, 1:], Y),
+    "divergence": lambda X, Y: (X * 1e300, Y),
+}
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_call_that_fails_changes_nothing(failure, solver, kind):
+    X, Y = sparse_rows()
+    X = kind(X)
+
+    def stream(fails):
+        model = plain(solver=solver, batch_size=8, warm_start=True)
+        for start in range(0, 120, 40):
+            if fails and start:
+                before = state(model)
+                for call in (model.partial_fit, model.fit):
+                    with pytest.raises(ValueError):  # noqa: PT011 -- of many kinds
+                        call(*FAILURES[failure](X[start : start + 40], Y[start : start + 40]))
+                assert_same_state(model, before)
+            model.partial_fit(X[start : start + 40], Y[start : start + 40])
+        return model
+
+    assert_same_state(stream(True), stream(False))
+
+
+# What may go in.
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["a", "b", "c"], r"y must hold real numbers.*TwoLayerClassifier"),
+        (np.array(["a", 1, 2], dtype=object), r"y must hold real numbers"),
+        (np.array(["2020-01-01"] * 3, "M8[D]"), r"y must hold real numbers.*dates"),
+        ([1.0, np.nan, 2.0], r"Input y contains NaN"),
+        ([1.0, 2.0], r"inconsistent numbers of samples"),
+        ([-1.7e308, 0, 1.7e308], r"whose difference is more than float64 holds"),
+    ],
+)
+def test_y_that_is_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        TwoLayerRegressor().fit([[0.0], [1.0], [2.0]], y)
+
+
+def test_y_beyond_the_dtype_of_the_network():
+    X = np.array([[0.0], [1], [2]], np.float32)
+    with pytest.raises(ValueError, match=r"y holds 1e\+100, a value too large for float32"):
+        TwoLayerRegressor().fit(X, [0, 1, 1e100])
+
+
+def test_predictions_that_overflow_name_the_row():
+    X = np.array([[0.0], [1], [2]])
+    model = plain(activation="identity", solver="lbfgs", alpha=0).fit(X, 1e307 * X.ravel())
+    with pytest.raises(ValueError, match=r"prediction of row 1 of X overflows float64"):
+        model.predict([[1.0], [100.0]])
+
+
+def test_forms_of_y():
+    X, y, _ = make_rows()
+    model = plain(max_iter=2).fit(X, y)
+    for form in (y.tolist(), y.astype(object)):
+        assert_array_equal(plain(max_iter=2).fit(X, form).predict(X), model.predict(X))
+    with pytest.warns(match="A column-vector y was passed"):
+        column = plain(max_iter=2).fit(X, y[:, np.newaxis])
+    assert_array_equal(column.predict(X), model.predict(X))
+    Y = np.column_stack([y > 0, y > 50])
+    assert_array_equal(check_numbers(csr_array(Y.astype(float))), Y)
+    assert plain(max_iter=2).fit(X, Y).predict(X).shape == (60, 2)
+
+
+# What "auto" stands for.
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("length", [1e-3, 1.0, 1e3])
+def test_automatic_numbers(length, n_targets):
+    X, y, _ = make_rows(n_targets, n=400)
+    X *= length / np.sqrt(np.mean((X**2).sum(axis=1)))
+    options = {"hidden_size": 50, "max_iter": 1, "random_state": 0}
+    sgd = TwoLayerRegressor(solver="sgd", **options).fit(X, y)
+    assert_allclose(sgd.learning_rate_, min(0.1, 1 / (50 + 2 * n_targets * length**2)))
+    model = TwoLayerRegressor(**options).fit(X, y)
+    assert_allclose([model.alpha_, model.dropout_, model.learning_rate_], [1, 0, 0.06])
+    assert_allclose(model.learning_rate_W1_, min(0.06, 1 / np.abs(X).sum(axis=1).mean()))
+    stream = TwoLayerRegressor(**options).partial_fit(X, y)
+    assert_allclose([stream.alpha_, stream.dropout_, stream.learning_rate_], [0, 0, 0.02])
+
+
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+def test_the_automatic_rate_of_sgd_is_steady(activation):
+    X, y, _ = make_rows(3, n=200)
+    for scale_ in (1e-3, 1, 1e3):
+        model = TwoLayerRegressor(solver="sgd", activation=activation, alpha=0, random_state=0)
+        model.fit(scale_ * X + scale_, y)
+        assert model.loss_ < 1.5  # 0.5 a target is that of the mean
+
+
+# What it shares with the classifier.
+
+
+def test_hyper_parameters_are_the_classifiers_but_for_class_weight():
+    ours, theirs = TwoLayerRegressor().get_params(), TwoLayerClassifier().get_params()
+    assert theirs.pop("class_weight", "missing") is None
+    assert ours == theirs
+    names = list(inspect.signature(TwoLayerClassifier).parameters)
+    names.remove("class_weight")
+    assert list(inspect.signature(TwoLayerRegressor).parameters) == names
+
+
+def described(cls):
+    """Return the description of each parameter and attribute in the docstring of a class."""
+    entries = re.findall(r"(?m)^    (\w+) : (.*\n(?:\n|     .*\n)*)", cls.__doc__)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def test_hyper_parameters_are_described_alike():
+    ours, theirs = described(TwoLayerRegressor), described(TwoLayerClassifier)
+    assert set(TwoLayerRegressor().get_params()) < set(ours)
+    named = {"alpha", "learning_rate", "dropout"}  # what "auto" is
+    named |= {"scoring", "validation_fraction"}  # where y comes in
+    different = {name for name in TwoLayerRegressor().get_params() if ours[name] != theirs[name]}
+    assert different == named
+
+
+def test_a_search_through_a_pipeline():
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    model = make_pipeline(StandardScaler(), TwoLayerRegressor(random_state=0))
+    search = GridSearchCV(model, {"twolayerregressor__alpha": [0.1, 1.0]}, cv=3).fit(X, y)
+    assert search.best_score_ > 0.4
+    linear = make_pipeline(StandardScaler(), LinearRegression()).fit(X, y)
+    assert search.score(X, y) > linear.score(X, y)
+
+
+def test_words_of_the_history(capsys):
+    X, y, _ = make_rows()
+    model = TwoLayerRegressor(max_iter=2, early_stopping=True, verbose=True).fit(X, y)
+    line = capsys.readouterr().out.splitlines()[0]
+    for words in ("training R2", "validation R2"):
+        assert words in line
+    display = LossCurveDisplay.from_estimator(model)
+    assert display.axes_[1].get_ylabel() == "R2"
+
+
+@pytest.mark.callbacks
+def test_a_callback_scores_every_epoch():
+    from sklearn.callback import ScoringMonitor
+
+    X, y, _ = make_rows(2)
+    monitor = ScoringMonitor(scoring="r2")
+    model = plain(max_iter=3).set_callbacks(monitor).fit(X, y)
+    log = monitor.get_logs().data
+    assert len(log) == 1 + model.n_iter_
+    assert_allclose(log[-1]["r2"], model.score(X, y), rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["fit", "partial_fit", "sparse partial_fit"])
+def test_models_travel(kind, tmp_path):
+    X, Y = sparse_rows()
+    rows = csr_array(X) if kind == "sparse partial_fit" else X
+    model = plain()
+    (model.fit if kind == "fit" else model.partial_fit)(rows, Y)
+    skops.io.dump(model, tmp_path / "model.skops")
+    types = skops.io.get_untrusted_types(file=tmp_path / "model.skops")
+    assert types == ["sk_twolayer.regressor.TwoLayerRegressor"]
+    for loaded in (
+        pickle.loads(pickle.dumps(model)),
+        skops.io.load(tmp_path / "model.skops", trusted=types),
+    ):
+        assert_array_equal(loaded.predict(rows), model.predict(rows))
+        again = pickle.loads(pickle.dumps(model)).partial_fit(rows, Y)
+        assert_array_equal(loaded.partial_fit(rows, Y).predict(rows), again.predict(rows))

@@ -1,0 +1,291 @@
+"""Validation rows scored by any scorer: as the finished estimator would be scored on them."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from plain_settings import plain_classifier
+from scipy.sparse import csr_array
+from sklearn.datasets import make_classification, make_friedman1, make_multilabel_classification
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    get_scorer,
+    log_loss,
+    make_scorer,
+    mean_absolute_error,
+    roc_auc_score,
+)
+from sklearn.model_selection import GridSearchCV, train_test_split
+
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
+from sk_twolayer.display import LossCurveDisplay
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+# A twentieth of the rows is of the second class.
+X, X_val, y, y_val = train_test_split(
+    *make_classification(900, 12, n_informative=5, weights=[0.95], flip_y=0.02, random_state=0),
+    test_size=0.4,
+    random_state=0,
+)
+w_val = np.random.RandomState(0).uniform(0.1, 2, len(y_val))
+
+# From labels, predictions and the probabilities of the second class.
+FORMULAS = {
+    "balanced_accuracy": lambda y, labels, p, w: balanced_accuracy_score(
+        y, labels, sample_weight=w
+    ),
+    "neg_log_loss": lambda y, labels, p, w: -log_loss(y, p, sample_weight=w),
+    "roc_auc": lambda y, labels, p, w: roc_auc_score(y, p, sample_weight=w),
+    "average_precision": lambda y, labels, p, w: average_precision_score(y, p, sample_weight=w),
+}
+
+
+def make(**options):
+    defaults = {"max_iter": 8, "learning_rate": 0.3, "n_iter_no_change": None, "random_state": 0}
+    return plain_classifier(20, **defaults | options)
+
+
+@pytest.mark.parametrize("weights", [None, w_val], ids=["plain", "weighted"])
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("solver", ["sgd", "adamw", "lbfgs"])
+@pytest.mark.parametrize("scoring", FORMULAS)
+def test_scores_are_those_of_finished_estimators(scoring, solver, container, weights):
+    rows = {"X_val": container(X_val), "y_val": y_val, "sample_weight_val": weights}
+    rate = 0.3 if solver == "sgd" else 0.05
+    options = {"solver": solver, "learning_rate": rate}
+    model = make(scoring=scoring, **options).fit(container(X), y, **rows)
+    assert len(model.validation_scores_) == model.n_iter_
+    formula, scorer, scores = FORMULAS[scoring], get_scorer(scoring), []
+    for epochs in range(1, model.n_iter_ + 1):
+        shorter = make(max_iter=epochs, **options).fit(container(X), y)
+        p = shorter.predict_proba(X_val)[:, 1]
+        scores.append(formula(y_val, shorter.predict(X_val), p, weights))
+        expected = scorer(shorter, X_val, y_val, sample_weight=weights)
+        assert_allclose(scores[-1], expected, rtol=1e-10)
+    assert_allclose(model.validation_scores_, scores, rtol=1e-7)
+    assert len(set(scores)) > 2
+    # The weights kept are the last of the best.
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    kept = scorer(model, X_val, y_val, sample_weight=weights)
+    assert_allclose(kept, model.best_validation_score_, rtol=1e-10)
+
+
+def test_minus_the_loss():
+    model = make(scoring="loss", alpha=0.01).fit(X, y, X_val=X_val, y_val=y_val)
+    assert model.validation_scores_ == [-loss for loss in model.validation_loss_curve_]
+    penalty = 0.005 * sum((W**2).sum() for W in model.coefs_)
+    loss = log_loss(y_val, model.predict_proba(X_val)[:, 1]) + penalty
+    assert_allclose(model.best_validation_score_, -loss)
+    assert model.best_validation_score_ == max(model.validation_scores_)
+
+
+def test_by_default_it_is_the_accuracy_and_nobody_is_asked(monkeypatch):
+    def fail(*args, **kwargs):
+        raise AssertionError("the network knows its accuracy")
+
+    expected = make(scoring="accuracy").fit(X, y, X_val=X_val, y_val=y_val)
+    monkeypatch.setattr(TwoLayerClassifier, "_view", fail)
+    model = make().fit(X, y, X_val=X_val, y_val=y_val)
+    assert_allclose(model.validation_scores_, expected.validation_scores_, rtol=1e-12)
+    assert_array_equal(model.coefs_[0], expected.coefs_[0])
+    make(scoring="roc_auc").fit(X, y)  # no rows to score
+
+
+def test_it_decides_when_to_stop():
+    options = {"n_iter_no_change": 2, "tol": 0.0, "max_iter": 60}
+    model = make(scoring="roc_auc", **options).fit(X, y, X_val=X_val, y_val=y_val)
+    scores = model.validation_scores_
+    assert model.n_iter_ == len(scores) < 60
+    assert max(scores[-2:]) < max(scores[:-2]) == model.best_validation_score_
+
+
+@pytest.mark.parametrize("class_weight", [None, {1: 9}])
+def test_rows_held_out_have_their_weights_and_those_of_their_classes(class_weight):
+    given = []
+
+    def scorer(estimator, X, y, sample_weight=None):
+        given.append((X, y, sample_weight))
+        return estimator.score(X, y, sample_weight)
+
+    options = {"early_stopping": True, "class_weight": class_weight, "max_iter": 2}
+    w = np.random.RandomState(1).uniform(0.5, 1, len(y))
+    model, default = make(scoring=scorer, **options).fit(X, y, w), make(**options).fit(X, y, w)
+    assert_allclose(model.validation_scores_, default.validation_scores_, rtol=1e-12)
+    X_out, y_out, w_out = given[0]
+    assert len(X_out) == np.ceil(0.1 * len(y))
+    row_of = {row.tobytes(): number for number, row in enumerate(X)}
+    rows = [row_of[row.tobytes()] for row in X_out]
+    assert_array_equal(y_out, y[rows])
+    factor = np.where(y[rows] == 1, 9 if class_weight else 1, 1)
+    assert_allclose(w_out, w[rows] * factor)
+    assert given[0][0] is given[1][0]  # copied once
+
+
+def test_who_takes_weights_gets_them_and_nobody_else():
+    rows = {"X_val": X_val, "y_val": y_val, "sample_weight_val": w_val}
+
+    def without(estimator, X, y):
+        return estimator.score(X, y)
+
+    def with_all(estimator, X, y, **kwargs):
+        return estimator.score(X, y, **kwargs)
+
+    def metric(y_true, y_pred):
+        return float((y_true == y_pred).mean())
+
+    weighted = make().fit(X, y, **rows)
+    plain = make().fit(X, y, X_val=X_val, y_val=y_val)
+    assert weighted.validation_scores_ != plain.validation_scores_
+    for scoring, expected in (
+        (without, plain),
+        (make_scorer(metric), plain),
+        (with_all, weighted),
+        ("accuracy", weighted),
+    ):
+        model = make(scoring=scoring).fit(X, y, **rows)
+        assert_allclose(model.validation_scores_, expected.validation_scores_, rtol=1e-12)
+
+
+def test_rows_of_weight_zero_are_not_scored():
+    w = np.arange(len(y_val)) % 2
+    model = make(scoring=lambda estimator, X, y: -len(y))
+    model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=w)
+    assert set(model.validation_scores_) == {-np.count_nonzero(w)}
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_the_scorer_sees_the_weights_in_training_and_cannot_change_them(container):
+    seen = []
+
+    def scorer(estimator, X, y):
+        estimator.predict(X)
+        assert not hasattr(estimator, "feature_names_in_")
+        for array in [*estimator.coefs_, *estimator.intercepts_]:
+            with pytest.raises(ValueError, match="read-only"):
+                array[:] = 0
+        seen.append(estimator.coefs_[0])
+        return float(len(seen))
+
+    make(scoring=scorer).fit(container(X), y, X_val=container(X_val), y_val=y_val)
+    assert len(seen) == 8
+    assert all(np.shares_memory(seen[0], W1) for W1 in seen)
+
+
+def test_names_of_columns_do_not_warn():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=[f"column {i}" for i in range(12)])
+    model = make(scoring="roc_auc", early_stopping=True, max_iter=2)
+    with pytest.warns() as caught:
+        model.fit(frame, y)
+    assert [warning.category.__name__ for warning in caught] == ["ConvergenceWarning"]
+    assert list(model.feature_names_in_) == list(frame.columns)
+
+
+def test_label_indicators():
+    rows, Y = make_multilabel_classification(300, random_state=0)
+    model = make(scoring="f1_macro", early_stopping=True, learning_rate=0.05).fit(rows, Y)
+    assert max(model.validation_scores_) > 0.5
+    model.fit(rows, Y, X_val=rows, y_val=Y)
+    expected = f1_score(Y, model.predict(rows), average="macro")
+    assert_allclose(model.best_validation_score_, expected)
+
+
+def test_a_warm_start_scores_what_it_begins_with():
+    model, rows = make(scoring="roc_auc", warm_start=True), {"X_val": X_val, "y_val": y_val}
+    best = model.set_params(momentum=0.0).fit(X, y, **rows).best_validation_score_
+    model.set_params(learning_rate=1e-12, max_iter=1).fit(X, y, **rows)
+    assert_allclose(model.best_validation_score_, best)
+    assert len(model.validation_scores_) == 9
+
+
+def test_numbers():
+    rows, numbers = make_friedman1(400, random_state=0)
+    rows, rows_val, numbers, numbers_val = train_test_split(rows, numbers, random_state=0)
+    given = {"X_val": rows_val, "y_val": 100 * numbers_val}
+    options = {"hidden_size": 20, "max_iter": 6, "random_state": 0}
+    model = TwoLayerRegressor(scoring="neg_mean_absolute_error", **options)
+    model.fit(rows, 100 * numbers, **given)
+    error = mean_absolute_error(100 * numbers_val, model.predict(rows_val))
+    assert_allclose(model.best_validation_score_, -error)
+    assert error > 10  # in the units of y
+    default = TwoLayerRegressor(**options).fit(rows, 100 * numbers, **given)
+    named = TwoLayerRegressor(scoring="r2", **options).fit(rows, 100 * numbers, **given)
+    assert_allclose(named.validation_scores_, default.validation_scores_, rtol=1e-10)
+
+
+def test_in_a_search_and_a_pickle():
+    grid = {"scoring": [None, "loss", "roc_auc"]}
+    search = GridSearchCV(make(early_stopping=True, max_iter=2), grid, cv=2).fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    model = pickle.loads(pickle.dumps(make(scoring=make_scorer(f1_score, pos_label=0))))
+    model.fit(X, y, X_val=X_val, y_val=y_val)
+    expected = f1_score(y_val, model.predict(X_val), pos_label=0)
+    assert_allclose(model.best_validation_score_, expected)
+
+
+def test_words_of_lines_and_curves(capsys):
+    rows = {"X_val": X_val, "y_val": y_val}
+    model = make(scoring="roc_auc", verbose=True).fit(X, y, **rows)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert "training accuracy" in line
+    assert f"validation score {model.validation_scores_[-1]:.4f}" in line
+    for scoring, name in (("roc_auc", "roc_auc"), ("loss", "minus the loss")):
+        display = LossCurveDisplay.from_estimator(make(scoring=scoring).fit(X, y, **rows))
+        assert display.validation_line_.get_label() == f"validation, {name}"
+        assert display.axes_[1].get_ylabel() == "score"
+    display = LossCurveDisplay.from_estimator(make().fit(X, y, **rows))
+    assert display.validation_line_.get_label() == "validation"
+    assert display.axes_[1].get_ylabel() == "accuracy"
+    display = LossCurveDisplay.from_estimator(make(scoring="roc_auc").fit(X, y))
+    assert display.axes_[1].get_ylabel() == "accuracy"
+
+
+# What goes wrong.
+
+
+def failing_scorer(estimator, X, y):
+    raise KeyError("no such column")
+
+
+def test_a_scorer_that_fails_is_named():
+    rows = {"X_val": X_val, "y_val": y_val}
+    for model in (make(scoring=failing_scorer), make(scoring=failing_scorer, early_stopping=True)):
+        given = {} if model.early_stopping else rows
+        message = (
+            r"scoring=failing_scorer failed on the validation rows after \d+ updates: 'no such"
+        )
+        with pytest.raises(ValueError, match=message) as caught:
+            model.fit(X, y, **given)
+        assert isinstance(caught.value.__cause__, KeyError)
+        assert not hasattr(model, "coefs_")
+    with pytest.raises(ValueError, match=r"scoring=f1 failed .* pos_label=1 is not a valid label"):
+        make(scoring="f1", early_stopping=True).fit(X, np.array(["many", "few"])[y])
+
+
+@pytest.mark.filterwarnings("ignore:Only one class is present")
+def test_scores_that_are_no_numbers():
+    for value in (None, "high", np.array([0.5]), float("nan")):
+        with pytest.raises(ValueError, match=r"gave .* must give a number, the bigger the better"):
+            make(scoring=lambda *args, value=value: value).fit(X, y, X_val=X_val, y_val=y_val)
+    one = y_val == 0
+    with pytest.raises(ValueError, match=r"scoring=roc_auc (gave nan|failed) .*"):
+        make(scoring="roc_auc").fit(X, y, X_val=X_val[one], y_val=y_val[one])
+
+
+@pytest.mark.parametrize("scoring", ["acuracy", 3, ["accuracy"], {"roc": "roc_auc"}])
+def test_what_is_no_scorer_is_refused_as_a_peer_refuses_it(scoring):
+    for cls in (HistGradientBoostingClassifier, TwoLayerClassifier, TwoLayerRegressor):
+        model = cls(scoring=scoring, early_stopping=True)
+        with pytest.raises(ValueError, match=r"scoring' parameter|is not a valid scoring value"):
+            model.fit(X, y)
+
+
+def test_a_metric_is_no_scorer():
+    for model in (make(scoring=f1_score), make(scoring=f1_score, early_stopping=True)):
+        with pytest.raises(ValueError, match="looks like it is a metric function"):
+            model.fit(X, y)
