@@ -36,7 +36,6 @@ smartquotes = False  # values are quoted as in code, and the picture of an estim
 # API: a page for each name, which api.rst lists.
 autosummary_generate = True
 toc_object_entries_show_parents = "hide"
-autodoc_default_options = {"members": True, "inherited-members": True}
 numpydoc_show_class_members = False  # the page has the methods themselves
 
 sphinx_gallery_conf = {
