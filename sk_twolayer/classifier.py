@@ -129,7 +129,7 @@ class TwoLayerClassifier(
         rows once an epoch. An epoch is then max(n_samples // batch_size, 1) updates.
 
     max_iter : int or "auto", default="auto"
-        Most epochs of one call to `fit`. "auto" is 30, or as many as make 300 updates; 6,
+        Most epochs of one call to `fit`. "auto" is 25, or as many as make 300 updates; 6,
         or as many as make 140, for "adamw" if features are rare (see Notes); 200 for "lbfgs".
         The value in use is `max_iter_`.
 
