@@ -39,12 +39,15 @@ FLAGS = [
 # How wide the page is, what sticks out of it or is cut off, and which pictures are not there.
 LOOK = """
 const root = document.documentElement, edge = root.clientWidth + 1;
-const scrolls = e => e.tagName !== "ARTICLE" && (/auto|scroll/.test(getComputedStyle(e).overflowX)
+const style = e => getComputedStyle(e);
+const scrolls = e => e.closest("article") && (/auto|scroll/.test(style(e).overflowX)
     && e.scrollWidth > e.clientWidth && e.clientWidth <= edge || scrolls(e.parentElement));
-const content = [...document.querySelectorAll("article, article *")];
-const cut = content.filter(
-    e => e.getClientRects().length && e.getBoundingClientRect().right > edge && !scrolls(e)
-).slice(0, 1).map(e => `${e.tagName} ${e.textContent.replace(/\\s+/g, " ").slice(0, 60)}`);
+const right = e => e.getBoundingClientRect().left + Math.max(
+    e.offsetWidth || e.getBoundingClientRect().width,
+    style(e).overflowX === "visible" ? e.scrollWidth : 0);
+const cut = [...document.querySelectorAll("article *, footer *, .prev-next-footer *")].filter(
+    e => e.getClientRects().length && right(e) > edge && !scrolls(e)
+).slice(-1).map(e => `${e.tagName} ${e.textContent.replace(/\\s+/g, " ").slice(0, 60)}`);
 const pictures = [...document.images].filter(i => i.complete && !i.naturalWidth);
 return {
     wide: root.scrollWidth - root.clientWidth,
