@@ -85,6 +85,7 @@ def test_every_page_is_in_a_table_of_contents():
         toctree = path.read_text().partition(".. toctree::")[2]
         contents[path.parent] = set(re.findall(r"^   (\w[\w/]*)$", toctree, re.MULTILINE))
     top, guide = contents.values()
-    assert guide == {path.stem for path in (DOCS / "guide").glob("*.rst")} - {"index"}
+    pages = [*(DOCS / "guide").glob("*.rst"), *(DOCS / "guide").glob("*.md")]
+    assert guide == {path.stem for path in pages} - {"index"}
     assert top >= {path.stem for path in DOCS.glob("*.[rm][sd]*")} - {"index"}
     assert top >= {"guide/index", "auto_examples/index"}
