@@ -54,14 +54,11 @@ SETTINGS = [
     # The untrained network of the warm-up is by a ten-millionth the best there in one check.
     TwoLayerClassifier(early_stopping=True, warmup_fraction=0.0),
     TwoLayerClassifier(early_stopping=True, solver="lbfgs"),
-    *(
-        TwoLayerRegressor(solver=solver, activation=activation, dropout=0.0)
-        for solver in ("sgd", "adam", "adamw", "lbfgs")
-        for activation in ("relu", "tanh", "logistic", "identity")
-    ),
-    TwoLayerRegressor(),
-    TwoLayerRegressor(learning_rate_schedule="exponential", warmup_fraction=0.0, dropout=0.0),
-    TwoLayerRegressor(warm_start=True, dropout=0.0),
+    # What it does not share with the classifier are its targets and their loss.
+    *(TwoLayerRegressor(solver=solver) for solver in ("sgd", "adam", "adamw", "lbfgs")),
+    *(TwoLayerRegressor(activation=activation) for activation in ("tanh", "logistic", "identity")),
+    TwoLayerRegressor(learning_rate_schedule="exponential", warmup_fraction=0.0),
+    TwoLayerRegressor(warm_start=True),
     TwoLayerRegressor(replacement=True),
     TwoLayerRegressor(early_stopping=True),
     TwoLayerRegressor(early_stopping=True, solver="lbfgs"),
