@@ -54,12 +54,12 @@ def auto_batch_size(solver, data, one_pass, rare):
 def auto_max_iter(solver, n_updates, rare):
     """Return the epochs to plan, for a number of updates in each.
 
-    30, or as many as make 300 updates; for "adamw" on rare features, which are soon known by
+    25, or as many as make 300 updates; for "adamw" on rare features, which are soon known by
     heart, 6, or as many as make 140.
     """
     if solver == "lbfgs":
         return 200
-    return max(6, ceil(140 / n_updates)) if rare else max(30, ceil(300 / n_updates))
+    return max(6, ceil(140 / n_updates)) if rare else max(25, ceil(300 / n_updates))
 
 
 def auto_dropout(solver, output, one_pass, rare):

@@ -134,7 +134,7 @@ class TwoLayerClassifier(
         rows once an epoch. An epoch is then max(n_samples // batch_size, 1) updates.
 
     max_iter : int or "auto", default="auto"
-        Most epochs of one call to `fit`. "auto" is 30, or as many as make 300 updates; 6,
+        Most epochs of one call to `fit`. "auto" is 25, or as many as make 300 updates; 6,
         or as many as make 140, for "adamw" if features are rare (see Notes); 200 for "lbfgs".
         The value in use is `max_iter_`.
 
@@ -194,15 +194,15 @@ class TwoLayerClassifier(
     n_features_in_ : int
         Number of features seen in `fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had names that are all strings.
 
     coefs_ : list of ndarray
-        W1 of shape (n_features_in_, hidden_size) and W2 of shape (hidden_size, n_outputs).
+        W1 of shape ``(n_features_in_, hidden_size)`` and W2 of shape ``(hidden_size, n_outputs)``.
         There is one output per class, but only one for two classes.
 
     intercepts_ : list of ndarray
-        b1 of shape (hidden_size,) and b2 of shape (n_outputs,).
+        b1 of shape ``(hidden_size,)`` and b2 of shape ``(n_outputs,)``.
 
     n_iter_ : int
         Epochs that the last call trained.

@@ -132,7 +132,7 @@ class TwoLayerRegressor(
         rows once an epoch. An epoch is then max(n_samples // batch_size, 1) updates.
 
     max_iter : int or "auto", default="auto"
-        Most epochs of one call to `fit`. "auto" is 30, or as many as make 300 updates; 6,
+        Most epochs of one call to `fit`. "auto" is 25, or as many as make 300 updates; 6,
         or as many as make 140, for "adamw" if features are rare (see Notes); 200 for "lbfgs".
         The value in use is `max_iter_`.
 
@@ -192,14 +192,14 @@ class TwoLayerRegressor(
     n_features_in_ : int
         Number of features seen in `fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had names that are all strings.
 
     coefs_ : list of ndarray
-        W1 of shape (n_features_in_, hidden_size) and W2 of shape (hidden_size, n_targets).
+        W1 of shape ``(n_features_in_, hidden_size)`` and W2 of shape ``(hidden_size, n_targets)``.
 
     intercepts_ : list of ndarray
-        b1 of shape (hidden_size,) and b2 of shape (n_targets,). The parameters are
+        b1 of shape ``(hidden_size,)`` and b2 of shape ``(n_targets,)``. The parameters are
         those of the scores, which are predictions in units of `y_scale_` from `y_mean_`.
 
     n_iter_ : int

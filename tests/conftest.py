@@ -12,6 +12,10 @@ from importlib.util import find_spec
 # scikit-learn skips its array API check unless SciPy was told before its first import.
 os.environ["SCIPY_ARRAY_API"] = "1"
 
+# Two processes of tests with a thread for each core would wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # A suite that a script starts in the background ignores Ctrl-C, and so would its subprocesses.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -24,8 +24,17 @@ def test_the_links_of_readme_lead_to_files_from_everywhere():
     )
     paths = [match[1] for link in links if (match := ours.fullmatch(link))]
     assert all(link.startswith("https://") for link in links)
-    assert len(paths) > 5
+    assert len(paths) > 3
     assert [path for path in paths if not (ROOT / path).is_file()] == []
+
+
+def test_the_links_of_readme_lead_to_pages_of_the_site():
+    readme = (ROOT / "README.md").read_text()
+    site = r"\]\(https://sk-twolayer\.github\.io/sk_twolayer/([^)\s]*)\.html\)"
+    pages = set(re.findall(site, readme)) - {"auto_examples/index"}  # which sphinx-gallery makes
+    assert len(pages) > 10
+    sources = {path.with_suffix("") for path in (ROOT / "docs").rglob("*.[rm][sd]*")}
+    assert {page for page in pages if ROOT / "docs" / page not in sources} == set()
 
 
 def test_what_the_package_always_needs_is_declared():

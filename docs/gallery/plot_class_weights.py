@@ -1,0 +1,70 @@
+"""
+Class weights on an imbalanced table
+====================================
+
+Where one row in twenty is of the class that matters, a network that never names it is right in 95
+% of the cases. `class_weight` says what an error on each class costs, and moves the errors to
+where they cost less.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import make_classification
+from sklearn.metrics import ConfusionMatrixDisplay, precision_score, recall_score
+from sklearn.model_selection import train_test_split
+
+from sk_twolayer import TwoLayerClassifier
+
+X, y = make_classification(
+    8000, n_features=12, n_informative=6, weights=[0.95], class_sep=0.8, random_state=3
+)
+y = np.where(y == 1, "faulty", "sound")
+X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+for label, count in zip(*np.unique(y_train, return_counts=True), strict=True):
+    print(f"{label}: {count} rows to train on")
+
+# %%
+# Who is taken for whom
+# ---------------------
+#
+# The rows of each matrix are what the parts were, and sum to 1; the columns what the network says.
+# With "balanced" both classes weigh the same in the loss, whatever their numbers.
+
+weights = {
+    "no weights": None,
+    "faulty counts 5 times": {"faulty": 5, "sound": 1},
+    '"balanced"': "balanced",
+}
+style = {"cmap": "Blues", "values_format": ".2f", "colorbar": False}
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.6), layout="constrained")
+for ax, (title, class_weight) in zip(axes, weights.items(), strict=True):
+    model = TwoLayerClassifier(class_weight=class_weight, random_state=0).fit(X_train, y_train)
+    ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, normalize="true", ax=ax, **style)
+    ax.set_title(title, fontsize="medium")
+plt.show()
+
+# %%
+# What a weight buys, and what it costs
+# -------------------------------------
+#
+# The larger the weight of the faulty parts, the more of them are found, and the more sound ones
+# are suspected. The weights act on the probabilities too: these are then no longer how often a
+# part is faulty, but how often it would be if the classes were as frequent as their weights make
+# them.
+
+counts = [1, 2, 4, 8, 16, 32]
+recall, precision = [], []
+for count in counts:
+    model = TwoLayerClassifier(class_weight={"faulty": count, "sound": 1}, random_state=0)
+    predicted = model.fit(X_train, y_train).predict(X_test)
+    recall.append(recall_score(y_test, predicted, pos_label="faulty"))
+    precision.append(precision_score(y_test, predicted, pos_label="faulty"))
+
+figure, ax = plt.subplots(figsize=(8.5, 4), layout="constrained")
+ax.plot(counts, recall, marker="o", label="recall: faulty parts that are found")
+ax.plot(counts, precision, marker="o", label="precision: suspected parts that are faulty")
+ax.set_xscale("log", base=2)
+ax.xaxis.set_major_formatter("{x:g}")
+ax.set(xlabel="weight of the class of faulty parts", ylabel="share on test rows", ylim=(0, 1))
+ax.legend(loc="lower left")
+plt.show()

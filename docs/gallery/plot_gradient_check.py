@@ -1,0 +1,60 @@
+"""
+The gradient check
+==================
+
+Backpropagation is easily written with a mistake that training hides. The check asks the forward
+pass instead: move one parameter a little up and a little down, and the difference of the two
+losses, divided by twice the step, must be the gradient.
+:func:`~sk_twolayer.gradient_check.gradient_check` does so for every parameter; this is how far it
+can be trusted.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from sk_twolayer.gradient_check import gradient_check
+
+# The toy model of the exercise: four inputs, ten hidden units, three classes, five rows.
+rng = np.random.RandomState(0)
+parameters = {
+    "W1": 0.1 * rng.standard_normal((4, 10)),
+    "W2": 0.1 * rng.standard_normal((10, 3)),
+    "b1": np.zeros(10),
+    "b2": np.zeros(3),
+}
+X = 10 * np.random.RandomState(1).standard_normal((5, 4))
+y = [0, 1, 2, 2, 1]
+
+print("largest relative error; the exercise asks for less than 1e-8")
+for name, error in gradient_check(parameters, X, y, alpha=0.1).items():
+    print(f"  {name}: {error:.1e}")
+
+# %%
+# How small is a small step?
+# --------------------------
+#
+# The error of a central difference has two parts. That of the truncated series grows with the
+# square of the step; and the two losses, rounded to 16 digits, differ the less the smaller the
+# step is, so that the error of rounding grows with its inverse. They meet near the default, 1e-5.
+# The hidden layer is a tanh here: under a relu the loss is made of smooth pieces, and the check
+# leaves out whatever a step carries over an edge.
+
+steps = np.logspace(0, -12, 37)
+errors = [
+    gradient_check(parameters, X, y, alpha=0.1, activation="tanh", step=step) for step in steps
+]
+
+figure, ax = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
+for name in parameters:
+    ax.loglog(steps, [error[name] for error in errors], marker=".", label=name)
+near, far = np.array([1e-12, 1e-5]), np.array([1e-5, 1])
+ax.loglog(near, 1e-16 / near, color="0.5", ls=":", zorder=0)
+ax.loglog(far, 0.05 * far**2, color="0.5", ls=":", zorder=0)
+ax.text(1e-9, 5e-9, "rounding: 1 / step", ha="right", color="0.35")
+ax.text(5e-3, 2e-8, "series: step²", color="0.35")
+ax.axvline(1e-5, color="0.5", lw=0.8, zorder=0)
+ax.text(1.2e-5, 0.3, "default", color="0.35")
+ax.set(xlabel="step", ylabel="largest relative error", ylim=(1e-12, 2))
+ax.set_title("analytic gradient against central differences")
+ax.legend(title="parameter")
+plt.show()

@@ -1,0 +1,79 @@
+"""
+Hidden activations in two dimensions
+====================================
+
+The hidden layer is a description of the rows that the network made for its own use: the output is
+only a linear model on it. `transform` hands it out, so that the network may stand in the middle of
+a pipeline, or its view of the data be drawn.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+
+from sk_twolayer import TwoLayerClassifier
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X / 16, y, stratify=y, random_state=0)
+
+network = TwoLayerClassifier(hidden_size=100, activation="tanh", random_state=0)
+a1 = network.fit(X_train, y_train).transform(X_test)
+print(f"hidden activations of the test digits: {a1.shape}")
+
+# %%
+# Digits that the network has not seen, along the two principal axes of their pixels and of their
+# hidden activations. The numbers say how often the five nearest of the training digits, in those
+# two dimensions, give the right class.
+
+views = {
+    "pixels": (X_train, X_test),
+    "hidden activations": (network.transform(X_train), a1),
+}
+figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.8), layout="constrained")
+for ax, (title, (train, test)) in zip(axes, views.items(), strict=True):
+    plane = PCA(2).fit(train)
+    neighbours = KNeighborsClassifier(5).fit(plane.transform(train), y_train)
+    test = plane.transform(test)
+    points = ax.scatter(*test.T, c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=14, alpha=0.8)
+    for digit in range(10):
+        middle = test[y_test == digit].mean(axis=0)
+        box = {"boxstyle": "circle", "facecolor": "white", "edgecolor": "0.6", "alpha": 0.85}
+        ax.text(*middle, str(digit), ha="center", va="center", fontweight="bold", bbox=box)
+    ax.set(xlabel="first principal axis", ylabel="second principal axis")
+    right = neighbours.score(test, y_test)
+    ax.set_title(f"{title}: {right:.0%} right by neighbours", fontsize="medium")
+figure.colorbar(points, ax=axes, label="digit", ticks=range(10))
+plt.show()
+
+# %%
+# A hidden layer of two units
+# ---------------------------
+#
+# With two units nothing has to be projected: the plane *is* the hidden layer. As the output is
+# linear on it, the region of each class is bounded by straight lines, and the first layer has to
+# bend the 64 pixels so that ten kinds of digits fall into ten such regions of a square.
+
+# sphinx_gallery_thumbnail_number = 2
+network = TwoLayerClassifier(
+    2, activation="tanh", solver="lbfgs", alpha=1e-3, max_iter=1000, tol=1e-3, random_state=0
+)
+a1 = network.fit(X_train, y_train).transform(X_test)
+
+side = np.linspace(-1.05, 1.05, 300)
+plane = np.stack(np.meshgrid(side, side), axis=-1)
+predicted = (plane @ network.coefs_[1] + network.intercepts_[1]).argmax(axis=-1)
+
+figure, ax = plt.subplots(figsize=(7, 5.6), layout="constrained")
+ax.pcolormesh(side, side, predicted, cmap="tab10", vmin=-0.5, vmax=9.5, alpha=0.3)
+points = ax.scatter(*a1.T, c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=18, edgecolors="white")
+for digit in range(10):
+    middle = plane[predicted == digit].mean(axis=0)
+    ax.text(*middle, str(digit), ha="center", va="center", fontsize=22, alpha=0.6)
+ax.set(xlabel="first hidden unit", ylabel="second hidden unit", aspect="equal")
+score = network.score(X_test, y_test)
+ax.set_title(f"two tanh units: {score:.0%} of the test digits right", fontsize="medium")
+figure.colorbar(points, label="digit (background: what the network says)", ticks=range(10))
+plt.show()

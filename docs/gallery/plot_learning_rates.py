@@ -1,0 +1,89 @@
+"""
+The landscape of learning rates
+===============================
+
+The exercise ends with a sweep over learning rate and strength of the L2 penalty, written as nested
+loops. As the network is a scikit-learn estimator, the sweep is one `GridSearchCV`; and its table
+of results is a landscape, with a valley to be found and a cliff to be kept away from.
+"""
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LogNorm
+from sklearn.datasets import load_digits
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
+
+from sk_twolayer import TwoLayerClassifier
+
+X, y = load_digits(return_X_y=True)
+X = (X / 16).astype(np.float32)
+network = TwoLayerClassifier(
+    50,
+    solver="sgd",
+    learning_rate_schedule="exponential",
+    warmup_fraction=0.0,
+    dropout=0.0,
+    max_updates=150,
+    n_iter_no_change=None,
+    random_state=0,
+)
+rates = np.logspace(-3.5, 1, 10)
+alphas = np.logspace(-4, 0, 5)
+search = GridSearchCV(
+    network,
+    {"alpha": alphas, "learning_rate": rates},
+    scoring="neg_log_loss",
+    cv=StratifiedShuffleSplit(1, random_state=0),
+    refit=False,
+)
+with warnings.catch_warnings():
+    # A loss that is no longer finite ends a fit at once, with an error; to the search that is a
+    # candidate without a score.
+    warnings.simplefilter("ignore", FitFailedWarning)
+    warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
+    search.fit(X, y)
+
+# %%
+# To the left of the valley 150 updates are too few to get anywhere. To its right lies the cliff:
+# the loss of a network that only guesses is 2.30, and large rates lead there or beyond it. A
+# strong penalty (below) leaves no valley at all, and with a large rate diverges soonest, as its
+# gradient alone multiplies every weight by ``1 - rate * alpha`` at each update.
+
+losses = -search.cv_results_["mean_test_score"].reshape(len(alphas), len(rates))
+figure, ax = plt.subplots(figsize=(9.5, 4.6), layout="constrained")
+ax.set_facecolor("0.88")  # shows where there is no loss
+landscape = ax.imshow(losses, norm=LogNorm(vmax=2.3), cmap="viridis", aspect="auto")
+for row, column in np.ndindex(losses.shape):
+    loss = losses[row, column]
+    text = "diverged" if np.isnan(loss) else f"{loss:.2f}"
+    is_light = np.isnan(loss) or loss > 0.8
+    color = "0.15" if is_light else "white"
+    ax.text(column, row, text, ha="center", va="center", color=color, fontsize="small")
+row, column = np.unravel_index(np.nanargmin(losses), losses.shape)
+ax.plot(column, row, "o", markersize=40, markerfacecolor="none", color="tab:orange", mew=2.5)
+ax.set_xticks(range(len(rates)), [f"{rate:.2g}" for rate in rates])
+ax.set_yticks(range(len(alphas)), [f"{alpha:.2g}" for alpha in alphas])
+ax.set(xlabel="learning rate", ylabel="alpha, the L2 penalty")
+ax.set_title("loss on held-out digits after 150 updates; the lowest is ringed", fontsize="medium")
+bar = figure.colorbar(landscape, label="log loss", extend="max", ticks=[0.1, 0.2, 0.5, 1, 2])
+bar.ax.yaxis.set_major_formatter("{x:g}")
+plt.show()
+
+# %%
+# Why the middle is best shows in the loss of every update: a small rate is slow, and one that is
+# too large jumps about. The default ``learning_rate="auto"`` takes its rate from the scale of the
+# rows.
+
+figure, ax = plt.subplots(figsize=(8.5, 3.8), layout="constrained")
+for rate in [0.003, 0.03, 0.3, 3.0]:
+    curve = network.set_params(alpha=1e-4, learning_rate=rate).fit(X, y).batch_loss_curve_
+    ax.plot(np.arange(1, len(curve) + 1), curve, label=f"{rate:g}", lw=1.5)
+network.set_params(learning_rate="auto").fit(X, y)
+curve, label = network.batch_loss_curve_, f'"auto": {network.learning_rate_:.2g}'
+ax.plot(np.arange(1, len(curve) + 1), curve, color="0.2", ls="--", lw=1.5, label=label)
+ax.set(yscale="log", xlabel="update", ylabel="loss of the batch")
+ax.legend(title="learning rate", loc="upper left", bbox_to_anchor=(1, 1))
+plt.show()

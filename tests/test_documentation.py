@@ -1,0 +1,91 @@
+"""The site has a page for whatever a user is shown; that it builds is seen by building it."""
+
+import ast
+import importlib
+import os
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import sk_twolayer
+from sk_twolayer import TwoLayerClassifier, display
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+API = (DOCS / "api.rst").read_text()
+LISTED = {
+    f"sk_twolayer.{name}"
+    for block in re.split(r"\.\. autosummary::", API)[1:]
+    for name in re.findall(r"^   (\w[\w.]*)$", block, re.MULTILINE)
+}
+GALLERY = sorted((DOCS / "gallery").glob("*.py"))
+
+
+def find(name):
+    """Return the object of a dotted name, importing the modules on the way."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return getattr(find(module), attribute)
+
+
+def imported_from_us(source):
+    """Return the dotted names of all that a source imports from the package."""
+    return {
+        f"{module}.{name}"
+        for module, several, one in re.findall(
+            r"from (sk_twolayer[\w.]*) import (?:\(([^)]+)\)|(.+))", source
+        )
+        for name in re.findall(r"\w+", several or one.split("#")[0])
+    }
+
+
+def test_whatever_a_user_is_shown_to_import_has_a_page():
+    pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.rst"), *GALLERY, *ROOT.glob("examples/*.py")]
+    pages = [path for path in pages if "auto_examples" not in path.parts]
+    shown = set().union(*(imported_from_us(path.read_text()) for path in pages))
+    assert len(shown) > 4
+    for module in (sk_twolayer, display):
+        shown |= {f"{module.__name__}.{name}" for name in module.__all__}
+    assert shown - LISTED == set()
+
+
+def test_every_page_of_the_api_is_of_something_with_an_example():
+    assert len(LISTED) > 5
+    for name in LISTED - {"sk_twolayer.onnx"}:  # which needs packages of its own
+        documented = find(name)
+        assert documented.__name__ == name.rpartition(".")[2]
+        assert ">>> " in documented.__doc__, name
+
+
+def test_the_picture_of_an_estimator_links_to_its_page_of_the_api(monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # which conf.py sets something in
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    conf = runpy.run_path(str(DOCS / "conf.py"))
+    name = TwoLayerClassifier.__name__
+    page = TwoLayerClassifier._doc_link_template.format(estimator_name=name)
+    assert page == f"{conf['html_baseurl']}generated/sk_twolayer.{name}.html"
+    assert ":toctree: generated/" in API
+    assert f"{TwoLayerClassifier._doc_link_module}.{name}" in LISTED
+
+
+def test_the_gallery_shows_every_script_in_its_order():
+    scripts = runpy.run_path(str(DOCS / "extensions" / "gallery_order.py"))["SCRIPTS"]
+    assert sorted(scripts) == [path.name for path in GALLERY]
+    for path in GALLERY:
+        title, line, *_ = ast.get_docstring(ast.parse(path.read_text())).splitlines()
+        assert line == "=" * len(title), path
+
+
+def test_every_page_is_in_a_table_of_contents():
+    contents = {}
+    for path in (DOCS / "index.rst", DOCS / "guide" / "index.rst"):
+        toctree = path.read_text().partition(".. toctree::")[2]
+        contents[path.parent] = set(re.findall(r"^   (\w[\w/]*)$", toctree, re.MULTILINE))
+    top, guide = contents.values()
+    pages = [*(DOCS / "guide").glob("*.rst"), *(DOCS / "guide").glob("*.md")]
+    assert guide == {path.stem for path in pages} - {"index"}
+    assert top >= {path.stem for path in DOCS.glob("*.[rm][sd]*")} - {"index"}
+    assert top >= {"guide/index", "auto_examples/index"}
