@@ -3,7 +3,7 @@
 A grid search over a pipeline shows one live tree of progress, from the search down to the
 epochs of every network, although the networks are trained in two processes. A monitor
 scores each network after each epoch, and its log is drawn as the learning curves of all
-candidates. Last, a callback of ten lines stops a training when its time is up.
+candidates. Last, a training is stopped when its time is up.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_twolayer import TwoLayerClassifier
+from sk_twolayer.callbacks import TimeLimit
 
 try:
     from sklearn.callback import ProgressBar, ScoringMonitor
@@ -31,25 +32,6 @@ except ImportError:
 
 N_SPLITS = 3
 LEARNING_RATES = [0.001, 0.01, 0.1]
-
-
-class TimeBudget:
-    """Stop a fit at the end of the epoch in which its time is up."""
-
-    def __init__(self, seconds):
-        self.seconds = seconds
-
-    def setup(self, estimator, context):
-        self.start = time.perf_counter()
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        return time.perf_counter() - self.start > self.seconds
-
-    def teardown(self, estimator, context):
-        pass
 
 
 def main(output, n_jobs, epochs, budget):
@@ -88,7 +70,7 @@ def main(output, n_jobs, epochs, budget):
     draw_learning_curves(monitor.get_logs().data, epochs, path)
     print(f"learning curves of all candidates: {path}")
 
-    network.set_params(max_iter=1_000_000).set_callbacks(TimeBudget(budget))
+    network.set_params(max_iter=1_000_000).set_callbacks(TimeLimit(budget))
     start = time.perf_counter()
     model.fit(X_train, y_train)
     print(

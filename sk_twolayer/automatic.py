@@ -297,12 +297,11 @@ def resolve_settings(estimator, data, targets, validates, earlier, one_pass):
     if earlier and earlier.solver == solver:
         position = earlier.position
         if kind == "cosine" and not one_pass:
-            if position >= planned and not earlier.under_way:  # it has been carried out
-                position = 0  # and the next one begins
-            elif position:
-                max_updates = max(planned - position, 0)
-        elif earlier.under_way and max_updates:
-            max_updates = max(max_updates - earlier.n_epochs * n_updates, 0)
+            begun = position - earlier.n_epochs * n_updates if earlier.under_way else position
+            if begun >= planned:  # the plan has been carried out, and the next one begins
+                position = 0
+            elif begun:
+                max_updates = planned - begun
     schedule = Schedule(kind, planned, estimator.warmup_fraction)
 
     n_iter_no_change = estimator.n_iter_no_change

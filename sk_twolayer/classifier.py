@@ -275,8 +275,9 @@ class TwoLayerClassifier(
     of (up to 1,000 of) the rows are not zero, however they are stored. benchmarks/README.md has
     the measurements by which the numbers behind "auto" were chosen.
 
-    With scikit-learn 1.9 and newer the estimator supports callbacks, by `set_callbacks`;
-    before, scikit-learn has none, and there is no such method.
+    With scikit-learn 1.9 and newer the estimator supports callbacks, by `set_callbacks`: those of
+    scikit-learn, and those in ``sk_twolayer.callbacks``. Before, scikit-learn has none, and there
+    is no such method.
 
     References
     ----------

@@ -22,7 +22,7 @@ from sk_twolayer.lazy import keep_columns
 from sk_twolayer.missed_updates import MissedUpdates
 from sk_twolayer.optimizers import LAZY_SOLVERS
 from sk_twolayer.parameters import initialize
-from sk_twolayer.resuming import is_under_way, take_up_fit
+from sk_twolayer.resuming import is_under_way, take_up_fit, what_is_left
 from sk_twolayer.state import TrainingState
 from sk_twolayer.streams import chunk_features, take_up_state
 from sk_twolayer.training import Plan
@@ -145,8 +145,8 @@ def plan_call(estimator, fitted, X, y, sample_weight, targets, validation, one_p
     plan = make_plan(
         estimator, settings, shape, targets.output, penalty, one_pass, lazy, features is not None
     )
-    if resumes:  # a number of epochs that may have been set lower since
-        plan = replace(plan, max_iter=max(plan.max_iter - state.n_epochs, 0))
+    if resumes:
+        plan = what_is_left(plan, state.n_epochs, len(data.rows))
     if features is not None:
         position = np.empty(X.shape[1], np.int32)
         data = replace(data, X=keep_columns(data.X, features, position))

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.base import clone
 
+from sk_twolayer.batches import updates_per_epoch
 from sk_twolayer.lazy import gather_up_to_date
 from sk_twolayer.optimizers import OPTIMIZERS
 from sk_twolayer.state import History
@@ -74,6 +75,16 @@ def is_under_way(fitted, shape, solver):
         for name in WEIGHTS
         for mine, own in zip(fitted[name], kept[name], strict=True)
     )
+
+
+def what_is_left(plan, n_epochs, n_rows):
+    """Return a plan without so many epochs over rows; none are left if there were less."""
+    max_iter, max_updates = plan.max_iter - n_epochs, plan.max_updates
+    if max_updates is not None:
+        max_updates -= n_epochs * updates_per_epoch(n_rows, plan.batch_size, plan.replacement)
+    if max_iter <= 0 or (max_updates is not None and max_updates <= 0):
+        max_iter = max_updates = 0
+    return replace(plan, max_iter=max_iter, max_updates=max_updates)
 
 
 def take_up_fit(fitted, class_counts, validates, rows_may_wait):

@@ -183,8 +183,8 @@ def train_in_batches(network, optimizer, data, plan, progress, interrupts):
                 break
 
         state.generator = rng.get_state()
-        state.base_rate *= plan.learning_rate_decay
         stopped = progress.end_epoch(epoch_loss / epoch_weight, epoch_accuracy / epoch_weight)
+        state.base_rate *= plan.learning_rate_decay
         if stopped or interrupts.asked_to_stop() or history.n_updates == last_update:
             return True
     return False

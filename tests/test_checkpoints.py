@@ -119,9 +119,16 @@ def test_validation_rows_of_ones_own(solver, tmp_path):
 
 
 def test_a_checkpoint_is_what_the_fit_would_have_left_had_it_stopped(tmp_path):
-    for options in ({}, {"early_stopping": True, "learning_rate": 0.5}):
-        resumed = fit_cut_off(new(max_iter=8, **options), 6, tmp_path / "fit", X.toarray(), y)
-        shorter = new(max_iter=4, warm_start=True, **options).fit(X.toarray(), y)
+    rows = {"X_val": X_val.toarray(), "y_val": y_val}
+    for options, given in (({}, {}), ({"learning_rate": 0.5}, rows)):
+        whole = new(max_iter=8, **options).fit(X.toarray(), y, **given)
+        n_epochs = 3
+        if given:  # one after which the best weights are those of an earlier epoch
+            scores = whole.validation_scores_
+            n_epochs = next(n for n in range(2, 8) if scores[n - 1] < max(scores[: n - 1]))
+        model = new(max_iter=8, **options)
+        resumed = fit_cut_off(model, n_epochs + 2, tmp_path / "fit", X.toarray(), y, **given)
+        shorter = new(max_iter=n_epochs, warm_start=True, **options).fit(X.toarray(), y, **given)
         assert_same_state(resumed, shorter, but_for=["max_iter", "max_iter_"])
         assert_allclose(resumed.predict_proba(X), shorter.predict_proba(X), rtol=0)
 
@@ -188,11 +195,13 @@ def test_what_was_set_since_is_gone_on_with(tmp_path):
     resumed = Checkpoint.load(tmp_path / "fit").set_params(solver="adam").fit(X, y)
     assert (resumed.n_iter_, len(resumed.loss_curve_)) == (6, 3 + 6)
     # An end that has come already.
-    resumed = Checkpoint.load(tmp_path / "fit").set_params(max_iter=2)
     before = Checkpoint.load(tmp_path / "fit")
-    resumed.fit(X, y)
-    assert (resumed.n_iter_, resumed.n_updates_) == (3, before.n_updates_)
-    assert_allclose(resumed.coefs_[0], before.coefs_[0], rtol=0)
+    for end in ({"max_iter": 2}, {"max_updates": 60}, {"max_updates": 7}):  # of 20 an epoch
+        for schedule in ("exponential", "cosine"):
+            resumed = Checkpoint.load(tmp_path / "fit")
+            resumed.set_params(learning_rate_schedule=schedule, **end).fit(X, y)
+            assert (resumed.n_iter_, resumed.n_updates_) == (3, 60)
+            assert_allclose(resumed.coefs_[0], before.coefs_[0], rtol=0)
     # A stream.
     resumed = Checkpoint.load(tmp_path / "fit").partial_fit(X, y)
     assert_same_state(resumed, before.partial_fit(X, y))
