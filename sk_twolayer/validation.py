@@ -301,7 +301,7 @@ def hold_out_rows(rows, strata, validation_fraction, seed):
     strata : ndarray of shape (n_samples,) or None
         The class of every row, for both parts to have all classes in equal shares.
     validation_fraction : float
-        Share to hold out; at least one row of each class is.
+        Share to hold out; at least one row of each class is, and two in all, as R2 needs.
     seed : int
         Of the split.
 
@@ -315,7 +315,7 @@ def hold_out_rows(rows, strata, validation_fraction, seed):
         If there are too few rows for that.
     """
     n_classes = 1
-    n_val = ceil(validation_fraction * len(rows))
+    n_val = max(ceil(validation_fraction * len(rows)), 2)
     if strata is not None:
         strata = strata[rows]
         classes, counts = np.unique(strata, return_counts=True)
@@ -327,15 +327,10 @@ def hold_out_rows(rows, strata, validation_fraction, seed):
                 f"as {classes[counts.argmin()]}, and early_stopping=True splits every class. Get "
                 f"more rows of it or leave it out, or pass X_val and y_val to validate with."
             )
-    if n_val < 2:
-        raise ValueError(
-            f"The validation set is too small: it has {n_val} row. Increase "
-            f"'validation_fraction' ({validation_fraction}) or the size of your dataset."
-        )
     if len(rows) - n_val < n_classes:
         raise ValueError(
-            f"validation_fraction={validation_fraction} holds {n_val} rows of {len(rows)} out "
-            f"and leaves {len(rows) - n_val} to train on, too few. Decrease it, get more rows, "
+            f"validation_fraction={validation_fraction} holds {n_val} rows out of "
+            f"n_samples={len(rows)}, which leaves too few to train on. Decrease it, get more rows, "
             f"or pass rows to validate with as X_val and y_val."
         )
     return train_test_split(rows, test_size=n_val, stratify=strata, random_state=seed)

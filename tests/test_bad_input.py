@@ -388,10 +388,10 @@ def test_a_class_weight_for_no_class_is_refused_as_by_scikit_learn():
 @pytest.mark.parametrize(
     ("n_rows", "labels", "fraction", "message"),
     [
-        (60, y, 0.99, "validation_fraction=0.99 holds 60 rows of 60 out and leaves 0"),
+        (60, y, 0.99, "validation_fraction=0.99 holds 60 rows out of n_samples=60"),
         (4, y, 0.1, "only 1 member of a weight above zero, such as 1"),
         (60, np.r_[2, y[1:] % 2], 0.1, "only 1 member of a weight above zero, such as 2"),
-        (3, indicator, 0.1, "validation set is too small: it has 1 row"),
+        (2, indicator, 0.1, "validation_fraction=0.1 holds 2 rows out of n_samples=2"),
     ],
 )
 def test_there_must_be_rows_to_hold_out(n_rows, labels, fraction, message):

@@ -70,14 +70,17 @@ def expected_failures(estimator):
 
     Whether batches, dropped units or rows held out: with such a setting the weighted and
     the repeated rows of these two checks cannot lead to the same numbers. They do with all
-    others, whose batches are the whole data there. The default settings drop units. And L-BFGS
+    others, whose batches are the whole data there. The default settings drop units. L-BFGS
     crosses kinks of relu that tell apart how two sums were rounded, on its way down a flat valley.
+    And where a regressor has learned 15 rows exactly, AdamW still divides by the root of their
+    gradient's square, and makes steps of what is only rounding.
     """
     drops = estimator.dropout not in ("auto", 0)
     if estimator.dropout == "auto":
         drops = estimator.solver != "lbfgs" and is_classifier(estimator)
     rounds = estimator.solver == "lbfgs" and estimator.activation == "relu"
     rounds = rounds and estimator.init == "auto"
+    rounds = rounds or (estimator.solver == "adamw" and not is_classifier(estimator))
     failures = {}
     if estimator.replacement or drops or rounds or estimator.early_stopping:
         check = "check_sample_weight_equivalence_on_{}_data".format
