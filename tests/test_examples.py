@@ -1,11 +1,14 @@
 """The examples run as a person runs them, and end by saying what they found."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import joblib
+import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -71,3 +74,82 @@ def test_text_stream(tmp_path):
     assert list(share) == ["TwoLayerClassifier", "SGDClassifier", "MLPClassifier"]
     assert share["TwoLayerClassifier"] > 0.4  # 0.25 by chance
     assert (tmp_path / "text_stream.png").stat().st_size > 5000
+
+
+@pytest.fixture
+def patches():
+    """Return the module of examples/cifar10_patches.py."""
+    spec = importlib.util.spec_from_file_location("patches", EXAMPLES / "cifar10_patches.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def make_pictures(n_pictures):
+    """Make upright, level and slanting waves of light; where they begin tells nothing."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=n_pictures)
+    down, right = np.indices((32, 32))
+    waves = np.stack([right, down, (down + right) / np.sqrt(2)])[y]
+    waves = np.sin(waves * 1.2 + rng.uniform(0, 7, size=(n_pictures, 1, 1)))[..., np.newaxis]
+    noise = rng.normal(scale=20, size=(n_pictures, 32, 32, 3))
+    pictures = np.clip(128 + 50 * waves + noise, 0, 255).astype(np.uint8)
+    return pictures.reshape(n_pictures, -1), y
+
+
+def test_patch_features_are_those_of_a_plain_computation(patches):
+    X, _ = make_pictures(150)
+    sample = {"n_patches": 3_000, "n_passes": 2, "n_standardise": 150}
+    features = patches.PatchFeatures(12, **sample, n_jobs=2, random_state=0)
+    found = features.fit(X).transform(X)  # the second block of pictures is shorter
+    centroids = features.centroids_.astype(np.float64)
+
+    expected, all_whitened = [], []
+    for picture in X.reshape(-1, 32, 32, 3).astype(np.float64)[::30]:
+        quarters = np.zeros((2, 2, 12))
+        for row in range(27):
+            for column in range(27):
+                patch = picture[row : row + 6, column : column + 6].ravel()
+                patch = (patch - patch.mean()) / np.sqrt(patch.var() + 10)
+                patch = (patch - features.whitening_mean_) @ features.whitening_
+                distances = np.linalg.norm(patch - centroids, axis=1)
+                activations = np.maximum(0, distances.mean() - distances)
+                quarters[int(row >= 14), int(column >= 14)] += activations
+                all_whitened.append(patch)
+        expected.append(quarters.ravel())
+    assert_allclose(found[::30], (expected - features.mean_) / features.scale_, atol=1e-4)
+    assert found.dtype == np.float32
+    assert_allclose(found.mean(axis=0), 0, atol=1e-4)
+    assert_allclose(found.std(axis=0), 1, rtol=1e-4)
+
+    # The whitening turns a variance v along any axis into v / (v + 0.1).
+    whitened = np.cov(np.transpose(all_whitened), bias=True)
+    undo = np.linalg.inv(features.whitening_.astype(np.float64))
+    before = undo @ whitened @ undo
+    variances = np.linalg.eigvalsh(before)
+    assert_allclose(np.trace(whitened), (variances / (variances + 0.1)).sum(), rtol=0.05)
+
+
+def test_patch_features_refuse_other_pictures(patches):
+    with pytest.raises(ValueError, match=r"X has 64 columns.*3072 in all.*fetch_cifar10"):
+        patches.PatchFeatures(12, 100).fit(np.zeros((5, 64)))
+
+
+@pytest.mark.parametrize("validate", [False, True])
+def test_cifar10_patches(patches, validate, tmp_path, monkeypatch, capsys):
+    X, y = make_pictures(500)
+    subsets = {"train": (X[:400], y[:400]), "test": (X[400:], y[400:])}
+    asked = []
+
+    def fetch(*, data_home, subset, return_X_y):
+        asked.append(subset)
+        return subsets[subset]
+
+    monkeypatch.setattr(patches, "fetch_cifar10", fetch)
+    monkeypatch.setattr(patches, "N_VALIDATION", 100)
+    patches.main(tmp_path, None, 0, 20, 2_000, 10, validate)
+    said = capsys.readouterr().out
+    name = "validation" if validate else "test"
+    assert float(said.split(f"{name} accuracy ")[1].split()[0]) > 0.9  # 0.33 by chance
+    assert ("test" in asked) == (not validate)
+    assert (tmp_path / "centroids.png").stat().st_size > 5000
