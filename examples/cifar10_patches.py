@@ -9,7 +9,8 @@ transformer does that, and the network comes after it, in one pipeline.
 All choices were made on the last 5,000 training images, and `--validate` trains without them. The
 figures are single runs on JPEG re-encodings of CIFAR-10, so differences below 0.01 may be chance.
 With the settings below the validation accuracy is 0.756, and 0.761 with the vote of mirror images;
-the test accuracy of the same model, trained on 45,000 images, is 0.757, and 0.758 with that vote.
+the test accuracy, trained on all images, is 0.761, and 0.763 with that vote. All of it takes 7.9
+minutes on two cores, and 3.2 GB.
 
 What parts of the recipe are worth, as validation accuracy; alone, and with that vote:
 

@@ -9,8 +9,8 @@ import matplotlib.pyplot as plt
 
 README = Path(__file__).parents[3] / "benchmarks" / "README.md"
 SERIES = {
-    "ours": ('TwoLayerClassifier, "sgd"', "o-"),
-    "ours, adam": ('TwoLayerClassifier, "adam"', "s--"),
+    "sgd": ('TwoLayerClassifier, "sgd"', "o-"),
+    "adam": ('TwoLayerClassifier, "adam"', "s--"),
     "MLPClassifier": ('MLPClassifier ("adam")', "D-"),
     "its sgd": ('MLPClassifier, "sgd"', "^--"),
 }
@@ -19,7 +19,7 @@ SERIES = {
 def read_table():
     """Return the exponents of the numbers of features, and {column: milliseconds}."""
     lines = README.read_text().splitlines()
-    (start,) = (i for i, line in enumerate(lines) if line.startswith("| features | ours |"))
+    (start,) = (i for i, line in enumerate(lines) if line.startswith("| features | sgd |"))
     heads, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[start:])
     rows = rows[: next(i for i, row in enumerate(rows) if not row)]
     exponents = [int(row[0].removeprefix("2**")) for row in rows]
