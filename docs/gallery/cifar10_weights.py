@@ -5,10 +5,10 @@ What hidden units see in photographs
 CIFAR-10 has 50,000 photographs of 32 x 32 pixels to train on. The weights that lead into a hidden
 unit are a picture of the same kind, and show what the unit answers to.
 
-This page is not computed when the site is built, as that takes a quarter of an hour and a download of
-170 MB. Its pictures and numbers were made on 2026-11-23 by ``examples/sweep.py --dataset cifar10`` and
-``examples/cifar10_best.py``, where no other day is given, on two cores of a shared x86-64 machine, from JPEG re-encodings of
-the images, which differ a little from the originals.
+This page is not computed when the site is built, as that takes a quarter of an hour and a download
+of 170 MB. Its pictures and numbers were made on 2026-11-25 by ``examples/sweep.py --dataset
+cifar10``, ``cifar10_best.py`` and ``cifar10_patches.py``, on two cores of a shared x86-64 machine,
+from JPEG re-encodings of the images, which differ a little from the originals.
 """
 
 # sphinx_gallery_thumbnail_path = 'cifar10_best_weights.png'
@@ -103,7 +103,7 @@ WeightsDisplay.from_estimator(search, (32, 32, 3), quantile=0.99)
 # ``examples/cifar10_patches.py`` follows Coates, Ng and Lee (2011): k-means finds 1,600 centroids
 # among small whitened patches, and a transformer tells how close the patches of each quarter of an
 # image are to each of them. The network comes after it in the same pipeline: the test accuracy is
-# 0.761, after 7.9 minutes for all of it, on 2026-11-25. Here the edge elsewhere is the same edge.
+# 0.761, after 7.9 minutes for all of it. Here the edge elsewhere is the same edge.
 #
 # .. image:: /cifar10_patches_centroids.png
 #    :alt: Centroids of whitened patches: edges, bars and corners, grey and coloured
