@@ -66,7 +66,7 @@ WeightsDisplay.from_estimator(model, (32, 32, 3), quantile=0.99)
 # --------------------
 #
 # With the best of the exercise's rates and penalties, and twice the updates, the accuracy is
-# 0.507. The units differ: patches of one colour, bands as of sky and ground, and blurred shapes.
+# 0.505. The units differ: patches of one colour, bands as of sky and ground, and blurred shapes.
 
 network.set_params(max_updates=2000)
 rates_and_penalties = {
@@ -86,7 +86,7 @@ WeightsDisplay.from_estimator(search, (32, 32, 3), quantile=0.99)
 # ---------------
 #
 # ``examples/cifar10_best.py`` trains 2,000 units on the 300 principal axes of the images,
-# whitened, and on twelve shifted and mirrored versions of each image: the test accuracy is 0.670.
+# whitened, and on twelve shifted and mirrored versions of each image: the test accuracy is 0.669.
 # As the axes are a linear map, the weights behind them are still pictures. They are edges,
 # gratings and opposed colours, much as in the first layer of a convolutional network; but each is
 # at its own place in the image, as nothing tells this network that the same edge elsewhere is the
