@@ -407,7 +407,7 @@ def same(ours, plain):
 
 
 Estimators.TestCase.settings = settings(
-    max_examples=300,
+    max_examples=200,
     stateful_step_count=25,
     derandomize=True,
     database=None,
