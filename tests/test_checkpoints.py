@@ -146,9 +146,13 @@ def test_a_regressor(name, early_stopping, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["instance", "None"])
-def test_random_numbers_go_on(kind, tmp_path):
+def test_random_numbers_go_on(kind, tmp_path, monkeypatch):
+    def own(random_state):  # NumPy's global generator, with which random_state=None seeds its own
+        return np.random.RandomState(3)
+
+    monkeypatch.setattr("sk_twolayer.planning.check_random_state", own)
+
     def make():
-        np.random.seed(3)  # noqa: NPY002 - with which random_state=None seeds its own
         generator = np.random.RandomState(7) if kind == "instance" else None
         return new(max_iter=6, dropout=0.3, early_stopping=True, random_state=generator)
 

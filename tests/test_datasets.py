@@ -32,6 +32,9 @@ N_RECORDS = 20  # In each file, instead of 10,000.
 TRAIN_FILES = [f"data_batch_{i}.bin" for i in range(1, 6)]
 FILES = [*TRAIN_FILES, "test_batch.bin"]
 PATIENCE_SECONDS = 60  # After which a test that waits for something is lost.
+needs_locks = pytest.mark.skipif(
+    download_folder.fcntl is None, reason="this system has no locks of folders"
+)
 
 # The truth: pictures as one would show them, and a class for each.
 RNG = np.random.RandomState(0)
@@ -670,7 +673,7 @@ def start_fetching(server, home, stack):
     return process, folder
 
 
-@pytest.mark.skipif(download_folder.fcntl is None, reason="this system has no locks of folders")
+@needs_locks
 def test_the_folder_of_a_killed_process_is_swept_and_one_in_use_is_not(home):
     with serve(faults=["held", "held"]) as server, ExitStack() as stack:
         at_work, used = start_fetching(server, home, stack)
@@ -686,7 +689,7 @@ def test_the_folder_of_a_killed_process_is_swept_and_one_in_use_is_not(home):
     assert_only_the_cache_is_left(home)
 
 
-@pytest.mark.skipif(download_folder.fcntl is None, reason="this system has no locks of folders")
+@needs_locks
 def test_a_full_cache_is_swept_too(home):
     folder = fill_cache(home)
     (folder.parent / "download-killed").mkdir()
@@ -708,7 +711,7 @@ def test_what_only_looks_like_a_download_stays(home):
 
 
 @pytest.mark.parametrize("moment", ["before it is opened", "before it is locked", "while locked"])
-@pytest.mark.skipif(download_folder.fcntl is None, reason="this system has no locks of folders")
+@needs_locks
 def test_a_folder_that_is_swept_before_it_is_in_use_is_made_anew(home, monkeypatch, moment):
     made, held = [], []
     mkdtemp, flock = tempfile.mkdtemp, download_folder.fcntl.flock
