@@ -251,35 +251,43 @@ class AdamW:
         self.beta_1, self.beta_2 = beta_1, beta_2
         b1 = len(parameters) - hidden_size - n_outputs
         W2 = b1 - hidden_size * n_outputs
-        # Parts of the vector, with the factor of their step size, and their decay.
-        self._parts = [
-            (slice(0, W2), first_layer, decay),
-            (slice(W2, b1), 1.0, decay),
-            (slice(b1, None), 1.0, 0.0),
-        ]
+        # Where W1, W2 and the biases are, with the factor of their step size, and their decay.
+        self._parts = (
+            (0, W2, first_layer, decay),
+            (W2, b1, 1.0, decay),
+            (b1, len(parameters), 1.0, 0.0),
+        )
 
     def update(self, gradient, learning_rate, n_updates):
         """Move the parameters one step, the n_updates-th; the gradient is overwritten."""
-        for part, factor, decay in self._parts:
-            vectors = (vector[part] for vector in (self.parameters, *self.moments, gradient))
-            for block in blocks(*vectors):
-                self._move(learning_rate * factor, n_updates, decay, *block)
+        start = 0
+        for block in blocks(self.parameters, *self.moments, gradient):
+            stop = start + len(block[0])
+            parts = [
+                (slice(max(first - start, 0), last - start), factor, decay)
+                for first, last, factor, decay in self._parts
+                if first < stop and last > start
+            ]
+            self._move(learning_rate, n_updates, parts, *block)
+            start = stop
 
     def move(self, learning_rate, n_updates, rows, mean, mean_square, gradient):
         """Move some rows of W1 and their moments; the gradient is overwritten."""
-        rate = learning_rate * self.first_layer
-        self._move(rate, n_updates, self.decay, rows, mean, mean_square, gradient)
+        parts = [(slice(None), self.first_layer, self.decay)]
+        self._move(learning_rate, n_updates, parts, rows, mean, mean_square, gradient)
 
-    def _move(self, rate, n_updates, decay, parameters, mean, mean_square, scratch):
+    def _move(self, learning_rate, n_updates, parts, parameters, mean, mean_square, scratch):
         update_means(mean, mean_square, scratch, self.beta_1, self.beta_2)
         # What had no gradient for a thousand updates may vanish in float32, and so has its mean.
         np.maximum(mean_square, np.finfo(mean_square.dtype).tiny, out=mean_square)
 
         np.sqrt(mean_square, out=scratch)
         np.divide(mean, scratch, out=scratch)
-        scratch *= rate * self._correction(n_updates)
-        if decay:
-            parameters *= 1 - rate * decay
+        for part, factor, decay in parts:
+            rate = learning_rate * factor
+            scratch[part] *= rate * self._correction(n_updates)
+            if decay:
+                parameters[part] *= 1 - rate * decay
         parameters -= scratch
 
     def _correction(self, n_updates):
