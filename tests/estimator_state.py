@@ -4,6 +4,7 @@ Shared by the tests of calls that fail, of Ctrl-C and of streams. None of it loo
 private, so that it holds whatever way the package keeps its state.
 """
 
+import _signal
 import random
 import signal
 import sys
@@ -116,7 +117,8 @@ class Moments:
 
     def __init__(self, actions=None, watch=None):
         self.actions = actions or {}
-        self.watch = watch or (lambda: signal.getsignal(signal.SIGINT))
+        # signal.getsignal makes a member of an enum of this, which takes long for every line.
+        self.watch = watch or (lambda: _signal.getsignal(signal.SIGINT))
         self.last = max(self.actions, default=None)
         self.seen = []
 

@@ -5,6 +5,7 @@ interrupt can strike anywhere, the same test strikes at the same place each time
 on a copy tells how many moments there are.
 """
 
+import _signal
 import signal
 import sys
 from pathlib import Path
@@ -72,7 +73,8 @@ class Fault:
 
     def __enter__(self):
         self.curve = vars(self.model).get("loss_curve_")
-        self.handler, self.handled, self.over = signal.getsignal(signal.SIGINT), False, False
+        # signal.getsignal makes a member of an enum of this, which takes long for every line.
+        self.handler, self.handled, self.over = _signal.getsignal(signal.SIGINT), False, False
         self.outer = sys.gettrace()
         sys.settrace(self.trace)
         return self
@@ -87,7 +89,7 @@ class Fault:
             return self.trace if name.startswith(PACKAGE) else None
         if event != "line" or self.struck or self.over:
             return self.trace
-        replaced = signal.getsignal(signal.SIGINT) is not self.handler
+        replaced = _signal.getsignal(signal.SIGINT) is not self.handler
         put_back = self.handled and not replaced
         self.handled = self.handled or replaced
         self.over = put_back or vars(self.model).get("loss_curve_") is not self.curve
