@@ -156,8 +156,9 @@ def test_a_stream_waits_between_chunks_and_through_pickles(options, monkeypatch)
     ids=str,
 )
 @pytest.mark.parametrize("streamed", [False, True])
-def test_many_updates_at_a_rate_of_its_own_each(streamed, options):
+def test_many_updates_at_a_rate_of_its_own_each(streamed, options, monkeypatch):
     """So many that the tables of maps are joined twice and more, between reads and at reads."""
+    monkeypatch.setattr(missed_updates, "RECENT", 32)
     n_updates = 3 * missed_updates.RECENT + 20
     X, y = texts(n_rows=30, density=0.005)
     sparse = plain_classifier(
