@@ -1,6 +1,7 @@
 """The examples run as a person runs them, and end by saying what they found."""
 
 import importlib.util
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -20,9 +21,14 @@ def run(script, *arguments):
     return done.stdout
 
 
-@pytest.mark.parametrize("script", sorted(path.name for path in EXAMPLES.glob("*.py")))
-def test_help(script):
-    said = run(script, "--help")
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_help(script, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(EXAMPLES)  # as Python does for a script
+    monkeypatch.setattr(sys, "argv", [str(script), "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(script), run_name="__main__")
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
     assert "--output" in said
     assert len(said) > 300
 
