@@ -161,7 +161,7 @@ def test_the_first_predictions_of_all(frequent_switches):
 def test_deferred_updates_of_weights_are_applied_once(others):
     """Chunks of sparse rows defer the updates of most weights, and any reader applies them."""
     rng = np.random.default_rng(0)
-    n_rows, n_features = 600, 100_000
+    n_rows, n_features = 600, 30_000
     columns = rng.integers(n_features, size=40 * n_rows)
     entries = rng.random(len(columns)), (np.repeat(np.arange(n_rows), 40), columns)
     rows, labels = csr_array(entries, shape=(n_rows, n_features)), rng.integers(3, size=n_rows)
