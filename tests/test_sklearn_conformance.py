@@ -34,49 +34,55 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 # Each solver, activation, schedule, initialisation and way to draw rows, but not each with each:
 # the code asks about one at a time, but for the early stopping of L-BFGS. Each solver is there
 # without dropout, and the classifier's L-BFGS with a smooth activation, so as to pass all checks.
+CLASSIFIERS = [
+    {"dropout": 0.0},
+    {
+        "solver": "sgd",
+        "activation": "tanh",
+        "init": "glorot",
+        "nesterov": False,
+        "learning_rate_schedule": "constant",
+        "dropout": 0.0,
+    },
+    {
+        "solver": "adam",
+        "activation": "logistic",
+        "learning_rate_schedule": "exponential",
+        "warmup_fraction": 0.0,
+        "class_weight": "balanced",
+        "dropout": 0.0,
+    },
+    {
+        "activation": "identity",
+        "init": 0.1,
+        "alpha": 0.01,
+        "learning_rate": 0.01,
+        "beta_1": 0.5,
+        "beta_2": 0.999,
+        "batch_size": 32,
+        "n_iter_no_change": 5,
+        "dropout": 0.0,
+    },
+    {"solver": "lbfgs", "activation": "tanh"},
+    {"warm_start": True, "dropout": 0.0},
+    {"solver": "sgd", "replacement": True, "dropout": 0.2},
+    # The untrained network of the warm-up is by a ten-millionth the best there in one check.
+    {"early_stopping": True, "warmup_fraction": 0.0},
+    {"early_stopping": True, "solver": "lbfgs"},
+]
+# What it does not share with the classifier are its targets and their loss.
+REGRESSORS = [
+    {"solver": "sgd", "activation": "identity"},
+    {"solver": "adam", "activation": "logistic"},
+    {"solver": "lbfgs"},
+    {"warm_start": True},
+    {"early_stopping": True},
+]
 SETTINGS = [
     TwoLayerClassifier(),
-    TwoLayerClassifier(dropout=0.0),
-    TwoLayerClassifier(
-        solver="sgd",
-        activation="tanh",
-        init="glorot",
-        nesterov=False,
-        learning_rate_schedule="constant",
-        dropout=0.0,
-    ),
-    TwoLayerClassifier(
-        solver="adam",
-        activation="logistic",
-        learning_rate_schedule="exponential",
-        warmup_fraction=0.0,
-        class_weight="balanced",
-        dropout=0.0,
-    ),
-    TwoLayerClassifier(
-        activation="identity",
-        init=0.1,
-        alpha=0.01,
-        learning_rate=0.01,
-        beta_1=0.5,
-        beta_2=0.999,
-        batch_size=32,
-        n_iter_no_change=5,
-        dropout=0.0,
-    ),
-    TwoLayerClassifier(solver="lbfgs", activation="tanh"),
-    TwoLayerClassifier(warm_start=True, dropout=0.0),
-    TwoLayerClassifier(solver="sgd", replacement=True, dropout=0.2),
-    # The untrained network of the warm-up is by a ten-millionth the best there in one check.
-    TwoLayerClassifier(early_stopping=True, warmup_fraction=0.0),
-    TwoLayerClassifier(early_stopping=True, solver="lbfgs"),
-    # What it does not share with the classifier are its targets and their loss.
     TwoLayerRegressor(),
-    TwoLayerRegressor(solver="sgd", activation="identity"),
-    TwoLayerRegressor(solver="adam", activation="logistic"),
-    TwoLayerRegressor(solver="lbfgs"),
-    TwoLayerRegressor(warm_start=True),
-    TwoLayerRegressor(early_stopping=True),
+    *(TwoLayerClassifier(max_iter=30, **options) for options in CLASSIFIERS),
+    *(TwoLayerRegressor(max_iter=30, **options) for options in REGRESSORS),
 ]
 
 
