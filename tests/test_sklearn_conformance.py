@@ -68,7 +68,7 @@ CLASSIFIERS = [
     {"solver": "sgd", "replacement": True, "dropout": 0.2},
     # The untrained network of the warm-up is by a ten-millionth the best there in one check.
     {"early_stopping": True, "warmup_fraction": 0.0},
-    {"early_stopping": True, "solver": "lbfgs"},
+    {"early_stopping": True, "solver": "lbfgs", "init": "he"},
 ]
 # What it does not share with the classifier are its targets and their loss.
 REGRESSORS = [
