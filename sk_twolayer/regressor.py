@@ -62,11 +62,12 @@ class TwoLayerRegressor(
 
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch. A number above the number of rows is clipped to it, unless
-        batches are drawn with replacement. "auto" is a tenth of the rows, but at least 64
-        ("adamw") or 32 and at most 200. It is a fiftieth, within the same bounds, for sparse
-        rows: with "sgd" if a feature occurs less than once in such a batch on average, with
-        "adamw" if features are rare (see Notes). In `partial_fit` it is a fiftieth for "adamw",
-        from 32 to 200. The value in use is `batch_size_`. Not used by "lbfgs".
+        batches are drawn with replacement. "auto" is a twentieth of the rows, from 64 to 100, for
+        "adamw", and a tenth, from 32 to 200, for the others. Where features are rare (see Notes)
+        "adamw" takes a tenth as well, from 64 to 200, or a fiftieth if the rows are sparse; so
+        does "sgd", from 32, if a feature of sparse rows occurs less than once in such a batch on
+        average. In `partial_fit` it is a fiftieth for "adamw", from 32 to 200. The value in use
+        is `batch_size_`. Not used by "lbfgs".
 
     learning_rate : float or "auto", default="auto"
         Step size, before the schedule. "auto" follows from up to 1,000 of the rows, so that
@@ -132,7 +133,7 @@ class TwoLayerRegressor(
         rows once an epoch. An epoch is then max(n_samples // batch_size, 1) updates.
 
     max_iter : int or "auto", default="auto"
-        Most epochs of one call to `fit`. "auto" is 25, or as many as make 300 updates; 6,
+        Most epochs of one call to `fit`. "auto" is 20, or as many as make 300 updates; 6,
         or as many as make 140, for "adamw" if features are rare (see Notes); 200 for "lbfgs".
         The value in use is `max_iter_`.
 

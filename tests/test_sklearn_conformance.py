@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits, load_iris
 from sklearn.ensemble import BaggingClassifier, VotingClassifier
@@ -35,7 +35,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 # the code asks about one at a time, but for the early stopping of L-BFGS. Each solver is there
 # without dropout, and the classifier's L-BFGS with a smooth activation, so as to pass all checks.
 CLASSIFIERS = [
-    {"dropout": 0.0},
     {
         "solver": "sgd",
         "activation": "tanh",
@@ -61,10 +60,9 @@ CLASSIFIERS = [
         "beta_2": 0.999,
         "batch_size": 32,
         "n_iter_no_change": 5,
-        "dropout": 0.0,
     },
     {"solver": "lbfgs", "activation": "tanh"},
-    {"warm_start": True, "dropout": 0.0},
+    {"warm_start": True},
     {"solver": "sgd", "replacement": True, "dropout": 0.2},
     # The untrained network of the warm-up is by a ten-millionth the best there in one check.
     {"early_stopping": True, "warmup_fraction": 0.0},
@@ -91,12 +89,10 @@ def expected_failures(estimator):
 
     Whether batches, dropped units or rows held out: with such a setting the weighted and
     the repeated rows of these two checks cannot lead to the same numbers. They do with all
-    others, whose batches are the whole data there. The default settings drop units. L-BFGS
-    crosses kinks of relu that tell apart how two sums were rounded, on its way down a flat valley.
+    others, whose batches are the whole data there. L-BFGS crosses kinks of relu that tell apart
+    how two sums were rounded, on its way down a flat valley.
     """
-    drops = estimator.dropout not in ("auto", 0)
-    if estimator.dropout == "auto":
-        drops = estimator.solver != "lbfgs" and is_classifier(estimator)
+    drops = estimator.dropout not in ("auto", 0)  # "auto" is with solvers alone that drop none
     rounds = estimator.solver == "lbfgs" and estimator.activation == "relu"
     failures = {}
     if estimator.replacement or drops or rounds or estimator.early_stopping:
