@@ -182,12 +182,13 @@ def draw_generator(random_state, earlier):
 
 def draw_state(estimator, shape, dtype, data, rng):
     """Return a state with new initial weights."""
+    # Before there are parameters and moments, on top of whose memory that of this would come.
+    scales = column_scales(data)[:, np.newaxis] if estimator.init == "auto" else 1.0
     state = TrainingState.start(shape, estimator.solver, dtype, estimator.epsilon)
     init = auto_init(estimator.activation) if estimator.init == "auto" else estimator.init
     W1, *rest = state.unpack(state.parameters)
     initialize(W1, *rest, init, rng)
-    if estimator.init == "auto":
-        W1 /= column_scales(data)[:, np.newaxis]
+    W1 /= scales
     return state
 
 
