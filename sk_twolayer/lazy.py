@@ -124,6 +124,7 @@ class LazyNetwork(TwoLayerNetwork):
             self._features, self._rows = None, self._all
         else:
             X = self._gather(X)
+        self._X = None  # that of the last batch, before there is another
         self._X = X.tocsc()  # whose products read each row of W1 once, or write it
         loss, accuracy = super().loss_and_gradients(self._X, y, sample_weight, keep)
         return loss + self._penalty_of_W1(), accuracy
@@ -171,6 +172,7 @@ class LazyNetwork(TwoLayerNetwork):
                 dots += np.vdot(w, g), np.vdot(moments[0], g), np.vdot(g, g)
                 g += alpha * w
             self._optimizer.move(learning_rate, n_updates, w, *moments, g)
+            del g  # before there is that of the next block
             if self._features is not None:
                 for target, of_batch in items:
                     target[self._features[rows]] = of_batch[rows]
@@ -217,13 +219,18 @@ class LazyNetwork(TwoLayerNetwork):
 
 def catch_up(arrays, missed, optimizer):
     """Bring all rows of W1 and of its moments up to date, whole blocks of rows at a time."""
-    for rows in row_blocks(arrays[0]):
+    for rows in row_blocks(arrays[0], ROW_BLOCK_BYTES // 2):  # of which there are copies
         if (missed.seen[rows] < missed.n_updates).any():
-            moved = [array[rows].copy() for array in arrays]
-            optimizer.apply_idle_maps(missed.maps(rows, optimizer), *moved)
-            for array, up_to_date in zip(arrays, moved, strict=True):
-                array[rows] = up_to_date
-            missed.seen[rows] = missed.n_updates
+            catch_up_block(arrays, rows, missed, optimizer)
+
+
+def catch_up_block(arrays, rows, missed, optimizer):
+    """Bring a block of rows up to date, on copies that are gone before those of the next block."""
+    moved = [array[rows].copy() for array in arrays]
+    optimizer.apply_idle_maps(missed.maps(rows, optimizer), *moved)
+    for array, up_to_date in zip(arrays, moved, strict=True):
+        array[rows] = up_to_date
+    missed.seen[rows] = missed.n_updates
 
 
 def gather_up_to_date(arrays, missed, optimizer, features):
@@ -253,9 +260,10 @@ def gather_up_to_date(arrays, missed, optimizer, features):
     return gathered
 
 
-def row_blocks(rows):
+def row_blocks(rows, block_bytes=None):
     """Slices that cover rows of W1 in blocks that a cache holds."""
-    return row_chunks(len(rows), rows.shape[1] * rows.itemsize, ROW_BLOCK_BYTES)
+    block_bytes = block_bytes or ROW_BLOCK_BYTES
+    return row_chunks(len(rows), rows.shape[1] * rows.itemsize, block_bytes)
 
 
 def occurring_features(X):

@@ -333,7 +333,8 @@ class AdamW:
     def apply_idle_maps(maps, w, mean, mean_square):
         """Move rows of W1 and of their moments, each by its map, of shape (4, n), in place."""
         D, S, q, beta_2 = maps.astype(w.dtype)[..., np.newaxis]
-        u = mean / np.sqrt(mean_square)
+        u = np.sqrt(mean_square)
+        np.divide(mean, u, out=u)
         w *= D
         w += np.multiply(u, S, out=u)
         mean *= q * np.sqrt(beta_2)

@@ -166,6 +166,7 @@ def train_in_batches(network, optimizer, data, plan, progress, interrupts):
 
             state.rate = state.base_rate * plan.schedule.factor(state.position)
             loss, accuracy = network.loss_and_gradients(X, y, weights, keep)
+            del X  # sparse rows have no buffer, and the next ones shall not come on top
             if not isfinite(loss):
                 what, update = f"The loss became {loss}", history.n_updates + 1
                 raise progress.divergence(what, update, state.rate)
