@@ -1,12 +1,14 @@
 """Exact training on sparse rows, at a cost that follows the non-zeros.
 
 For a batch of texts, the network is a small one: the rows of W1 whose features occur in it. They
-are gathered, brought up to date with what they have missed (see ``missed_updates``), trained like
-any small network, and put back. All others go on waiting.
+are brought up to date with what they have missed (see ``missed_updates``), and trained like any
+small network. All others go on waiting. Both passes over these rows, the forward one and that of
+the update, gather a block of them at a time and put it back: room for all rows of a batch, and for
+their moments, would be a good part of what the parameters take where features are few.
 """
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csc_array, csr_array, issparse
 
 from sk_twolayer.blocks import bytes_per_row, row_chunks
 from sk_twolayer.missed_updates import inner_products, move_products
@@ -99,9 +101,12 @@ class LazyNetwork(TwoLayerNetwork):
         if alpha and missed.products is None:
             self.catch_up()
             missed.products = inner_products(*self._all)
-        # The features of a batch, or None for all; its rows; the room for them.
-        self._features, self._rows = None, self._all
-        self._buffers = np.empty((len(self._all), 0, hidden_size), self.dtype)
+        # The features of a batch, or None for all; and room for a block of its rows.
+        self._features = None
+        block = next(row_blocks(self.W1), slice(0, 0))  # none, if no feature occurs
+        self._room = np.empty((len(self._all), block.stop, hidden_size), self.dtype)
+        self._items = [as_items(array) for array in self._all]
+        self._room_items = [as_items(room) for room in self._room]
         self._position = np.empty(n_features, np.int32)
 
     def loss_and_gradients(self, X, y, sample_weight=None, keep=None):
@@ -121,37 +126,59 @@ class LazyNetwork(TwoLayerNetwork):
         """
         if X.nnz > DENSE_BATCH * X.shape[1]:
             self.catch_up()
-            self._features, self._rows = None, self._all
+            self._features = None
         else:
-            X = self._gather(X)
+            features = occurring_features(X)
+            late = self._missed.seen[features] < self._missed.n_updates
+            # The late ones first: blocks after them need no maps.
+            self._features = np.concatenate([features[late], features[~late]])
+            X = keep_columns(X, self._features, self._position)
         self._X = None  # that of the last batch, before there is another
         self._X = X.tocsc()  # whose products read each row of W1 once, or write it
         loss, accuracy = super().loss_and_gradients(self._X, y, sample_weight, keep)
         return loss + self._penalty_of_W1(), accuracy
 
-    def _gather(self, X):
-        """Gather what W1 and its moments have of the batch, up to date; narrow X to that."""
-        missed, features = self._missed, occurring_features(X)
-        late = missed.seen[features] < missed.n_updates
-        # The late ones first: blocks after them need no maps.
-        features = np.concatenate([features[late], features[~late]])
-        if len(features) > self._buffers.shape[1]:
-            del self._buffers, self._rows  # before there are others
-            self._buffers = np.empty((len(self._all), len(features), self.hidden_size), self.dtype)
-        self._features, self._rows = features, self._buffers[:, : len(features)]
-        n_late = np.count_nonzero(late)
-        items = [(as_items(a), as_items(b)) for a, b in zip(self._all, self._rows, strict=True)]
-        for rows in row_blocks(self._rows[0]):
-            for source, of_batch in items:
-                np.take(source, features[rows], out=of_batch[rows], mode="clip")
-            if rows.start < n_late:
-                maps = missed.maps(features[rows], self._optimizer)
-                self._optimizer.apply_idle_maps(maps, *(of_batch[rows] for of_batch in self._rows))
-        return keep_columns(X, features, self._position)
-
     def multiply_by_W1(self, X, out):
-        """Write ``X W1`` into out."""
-        multiply(X, self._rows[0], out)
+        """Write ``X W1`` into out; rows of W1 whose features occur in X are brought up to date."""
+        if self._features is None:
+            multiply(X, self.W1, out)
+            return
+        missed, optimizer = self._missed, self._optimizer
+        out[...] = 0.0
+        for features, X_columns in self._blocks(csc_array):
+            late = missed.seen[features[0]] < missed.n_updates
+            w, *moments = self._take(features, n_arrays=None if late else 1)
+            if late:
+                optimizer.apply_idle_maps(missed.maps(features, optimizer), w, *moments)
+                self._put_back(features)
+                missed.seen[features] = missed.n_updates
+            out += X_columns @ w
+
+    def _blocks(self, form):
+        """Yield blocks of the features of the batch, and their columns of X in a sparse form."""
+        features, n_features = self._features, self._X.shape[1]
+        row_bytes = self.hidden_size * self.dtype.itemsize
+        blocks = list(row_chunks(n_features, row_bytes, ROW_BLOCK_BYTES))
+        for block, columns in zip(blocks, column_blocks(self._X, blocks, form), strict=True):
+            yield block if features is None else features[block], columns
+
+    def _take(self, features, n_arrays=None):
+        """Return rows of W1 and of its moments, or of the first of these arrays alone.
+
+        The rows of a slice of features are views; others are gathered, in room for one block.
+        """
+        if self._features is None:
+            return [array[features] for array in self._all[:n_arrays]]
+        n = len(features)
+        for source, room in zip(self._items[:n_arrays], self._room_items, strict=False):
+            np.take(source, features, out=room[:n], mode="clip")
+        return list(self._room[:n_arrays, :n])
+
+    def _put_back(self, features):
+        """Put all rows that were gathered back in their places."""
+        if self._features is not None:
+            for target, room in zip(self._items, self._room_items, strict=True):
+                target[features] = room[: len(features)]
 
     def compute_dW1(self, X, dz1):
         """Leave it to `update`, which needs it block by block."""
@@ -162,20 +189,15 @@ class LazyNetwork(TwoLayerNetwork):
         self._optimizer.update(gradient, learning_rate, n_updates)
         idle_map, push = self._optimizer.idle_map(learning_rate, self.alpha, n_updates)
         dots, alpha = np.zeros(3), self.alpha
-        blocks_of_rows = list(row_blocks(self._rows[0]))
-        columns = transposed(self._X, blocks_of_rows)
-        items = [(as_items(a), as_items(b)) for a, b in zip(self._all, self._rows, strict=True)]
-        for rows, X_columns in zip(blocks_of_rows, columns, strict=True):
-            w, *moments = (of_batch[rows] for of_batch in self._rows)
+        for features, X_columns in self._blocks(csr_array):
+            w, *moments = self._take(features)
             g = X_columns @ self._dz1
             if alpha:
                 dots += np.vdot(w, g), np.vdot(moments[0], g), np.vdot(g, g)
                 g += alpha * w
             self._optimizer.move(learning_rate, n_updates, w, *moments, g)
             del g  # before there is that of the next block
-            if self._features is not None:
-                for target, of_batch in items:
-                    target[self._features[rows]] = of_batch[rows]
+            self._put_back(features)
         missed = self._missed
         missed.products = move_products(missed.products, idle_map, push, dots) if alpha else None
         if self._features is not None:
@@ -290,16 +312,16 @@ def keep_columns(X, features, scratch):
     return csr_array((X.data, scratch[X.indices], X.indptr), shape=shape)
 
 
-def transposed(X, column_blocks):
-    """Yield blocks of columns of a CSC array, each transposed to rows of CSR."""
-    block = None
-    for columns in column_blocks:
-        indptr = X.indptr[columns.start : columns.stop + 1]
+def column_blocks(X, blocks, form):
+    """Yield blocks of columns of a CSC array: as CSC, or transposed, as CSR."""
+    columns = None
+    for block in blocks:
+        n, indptr = block.stop - block.start, X.indptr[block.start : block.stop + 1]
         entries = slice(indptr[0], indptr[-1])
         parts = X.data[entries], X.indices[entries], indptr - indptr[0]
-        shape = (len(indptr) - 1, X.shape[0])
-        if block is None or block.shape != shape:
-            block = csr_array(parts, shape=shape)
+        shape = (X.shape[0], n) if form is csc_array else (n, X.shape[0])
+        if columns is None or columns.shape != shape:
+            columns = form(parts, shape=shape)
         else:  # to make another would take longer than its product
-            block.data, block.indices, block.indptr = parts
-        yield block
+            columns.data, columns.indices, columns.indptr = parts
+        yield columns

@@ -1,6 +1,7 @@
 """Lazy updates: that they are the dense ones, to rounding, whatever is on, off or in between."""
 
 import pickle
+import tracemalloc
 from unittest.mock import patch
 
 import numpy as np
@@ -57,13 +58,14 @@ def waiting_rows(model):
     activation=st.sampled_from(["relu", "tanh"]),
     # Non-zeros a row and feature at which all rows are moved: always, in some batches, never.
     dense_batch=st.sampled_from([0.0, 0.09, 1.0]),
+    rows_a_block=st.sampled_from([20, 1000]),
     seed=st.integers(0, 1000),
 )
 def test_lazy_and_dense_updates_agree(
-    weighted, n_classes, batch_size, dense_batch, seed, **options
+    weighted, n_classes, batch_size, dense_batch, rows_a_block, seed, **options
 ):
     model = plain_classifier(5, batch_size=batch_size, random_state=seed, **options)
-    check_lazy_is_dense(model, n_classes, dense_batch, weighted)
+    check_lazy_is_dense(model, n_classes, dense_batch, rows_a_block, weighted)
 
 
 @settings(max_examples=60, deadline=None)
@@ -81,10 +83,11 @@ def test_lazy_and_dense_updates_agree(
     n_classes=st.sampled_from([2, 3]),
     activation=st.sampled_from(["relu", "tanh"]),
     dense_batch=st.sampled_from([0.0, 0.09, 1.0]),
+    rows_a_block=st.sampled_from([20, 1000]),
     seed=st.integers(0, 1000),
 )
 def test_lazy_and_dense_updates_of_adamw_agree(
-    betas, weighted, n_classes, batch_size, dense_batch, seed, **options
+    betas, weighted, n_classes, batch_size, dense_batch, rows_a_block, seed, **options
 ):
     model = plain_classifier(
         5,
@@ -95,22 +98,43 @@ def test_lazy_and_dense_updates_of_adamw_agree(
         random_state=seed,
         **options,
     )
-    check_lazy_is_dense(model, n_classes, dense_batch, weighted)
+    check_lazy_is_dense(model, n_classes, dense_batch, rows_a_block, weighted)
 
 
-def check_lazy_is_dense(model, n_classes, dense_batch, weighted):
+def check_lazy_is_dense(model, n_classes, dense_batch, rows_a_block, weighted):
     """Train on sparse rows and on the same as dense ones, 200 updates each; compare."""
     batch_size, seed = model.batch_size, model.random_state
     model.set_params(learning_rate=0.005, max_iter=5, n_iter_no_change=None)
     X, y = texts(n_rows=40 * batch_size, n_classes=n_classes, seed=seed)
     weights = np.random.default_rng(seed).uniform(0.5, 2, len(y)) if weighted else None
-    with patch.object(lazy, "DENSE_BATCH", dense_batch * batch_size):
+    row_bytes = 8 * model.hidden_size
+    with (
+        patch.object(lazy, "DENSE_BATCH", dense_batch * batch_size),
+        patch.object(lazy, "ROW_BLOCK_BYTES", rows_a_block * row_bytes),
+    ):
         model.fit(X, y, weights)
     sparse, losses = parameters(model), model.batch_loss_curve_
     model.fit(X.toarray(), y, weights)
     assert len(losses) == 200
     assert_allclose(sparse, parameters(model), rtol=1e-9, atol=1e-9)
     assert_allclose(losses, model.batch_loss_curve_, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("solver", "multiple"), [("adamw", 3.3), ("sgd", 2.2)])
+def test_a_fit_takes_little_more_than_the_parameters_and_their_moments(solver, multiple):
+    words = np.random.default_rng(0).integers(2**15, size=500 * 400)
+    parts = np.ones(len(words), np.float32), words, np.arange(0, len(words) + 1, 400)
+    X, y = csr_array(parts, shape=(500, 2**15)), np.arange(500) % 4
+    model = plain_classifier(100, solver=solver, beta_2=0.95, batch_size=40, max_iter=1)
+    model.set_params(init="auto", random_state=0)
+    model.fit(X[:50, :100], y[:50])  # what only the first fit of all does
+    tracemalloc.start()
+    try:
+        model.fit(X, y)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < multiple * sum(array.nbytes for array in model.coefs_ + model.intercepts_)
 
 
 @pytest.mark.parametrize("options", [{"nesterov": False}, {"nesterov": True}, ADAMW], ids=str)
