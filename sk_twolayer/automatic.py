@@ -82,17 +82,22 @@ def auto_dropout(solver, output, one_pass, rare):
     return 0.1
 
 
-def auto_alpha(solver, targets, n_rows, one_pass):
+def auto_alpha(solver, targets, n_rows, n_features, one_pass):
     """Return the strength of the penalty, or of the decay.
 
     1e-3; for "adamw" 1,400 over the rows and over the classes, at most 1.5, of which a regressor
-    counts 3.5: 400 over the rows. There is no decay in `partial_fit`: a stream knows no number of
-    rows, and decay at every update would let it forget what occurs seldom.
+    counts 3.5: 400 over the rows. Where there are more than 10 rows for each product of two of the
+    features, that is, 10 `n_features` squared, the rows alone keep the network from fitting noise,
+    and decay from curves that a few features allow: it is less by the factor of which they are
+    more. There is no decay in `partial_fit`: a stream knows no number of rows, and decay at every
+    update would let it forget what occurs seldom.
     """
     if solver != "adamw":
         return 1e-3
     n_classes = {"softmax": targets.n_outputs, "logistic": 2, "identity": 3.5}[targets.output]
-    return 0.0 if one_pass else min(1.5, 1400 / (n_classes * n_rows))
+    if one_pass:
+        return 0.0
+    return min(1.5, 1400 / (n_classes * n_rows)) * min(1.0, 10 * n_features**2 / n_rows)
 
 
 def auto_learning_rates(solver, data, batch_size, one_pass, rare, adamw_rate=0.03):
@@ -290,7 +295,7 @@ def resolve_settings(estimator, data, targets, validates, earlier, one_pass):
     if not estimator.replacement:
         batch_size = min(batch_size, n_rows)
     if alpha == "auto":
-        alpha = auto_alpha(solver, targets, n_rows, one_pass)
+        alpha = auto_alpha(solver, targets, n_rows, data.X.shape[1], one_pass)
     if dropout == "auto":
         dropout = auto_dropout(solver, targets.output, one_pass, rare)
 

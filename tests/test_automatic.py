@@ -7,7 +7,7 @@ from plain_settings import plain_classifier
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.datasets import load_breast_cancer, make_classification
 
-from sk_twolayer import TwoLayerClassifier
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
 from sk_twolayer.automatic import auto_learning_rates
 from sk_twolayer.batches import Data
 
@@ -224,6 +224,35 @@ def test_a_small_table_is_passed_over_more_often():
     assert small.n_updates_ < large.n_updates_
     assert small.batch_size_ < large.batch_size_
     assert small.alpha_ > large.alpha_
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_features", "n_classes", "alpha"),
+    [
+        (100, 30, 2, 1.5),
+        (2000, 15, 2, 1400 / 4000),
+        (2000, 15, 4, 1400 / 8000),
+        (2000, 10, 2, 1400 / 4000 / 2),  # 2,000 rows are twice ten times ten squared
+        (1000, 2, 2, 1400 / 2000 / 25),
+        (160, 2, 2, 1.5 / 4),
+    ],
+)
+def test_the_decay_falls_with_rows_classes_and_rows_for_each_pair_of_features(
+    n_rows, n_features, n_classes, alpha
+):
+    X = np.random.default_rng(0).normal(size=(n_rows, n_features))
+    model = TwoLayerClassifier(3, max_iter=1).fit(X, np.arange(n_rows) % n_classes)
+    assert_allclose(model.alpha_, alpha)
+    assert model.partial_fit(X, np.arange(n_rows) % n_classes).alpha_ == 0
+
+
+def test_curves_of_one_feature_are_learned():
+    x = np.random.default_rng(0).uniform(-3, 3, (1300, 1))
+    regressor = TwoLayerRegressor(random_state=0).fit(x[:300], np.sin(3 * x[:300, 0]))
+    assert regressor.score(x[300:], np.sin(3 * x[300:, 0])) > 0.8  # 0.3 with a decay of 400 / 300
+    stripes = np.sin(3 * x[:, 0]) > 0
+    classifier = TwoLayerClassifier(random_state=0).fit(x[:300], stripes[:300])
+    assert classifier.score(x[300:], stripes[300:]) > 0.95
 
 
 def test_a_model_that_goes_on_keeps_its_rates(data):
