@@ -82,22 +82,28 @@ def auto_dropout(solver, output, one_pass, rare):
     return 0.1
 
 
-def auto_alpha(solver, targets, n_rows, n_features, one_pass):
+def auto_alpha(solver, targets, data, one_pass, rare):
     """Return the strength of the penalty, or of the decay.
 
     1e-3; for "adamw" 1,400 over the rows and over the classes, at most 1.5, of which a regressor
-    counts 3.5: 400 over the rows. Where there are more than 10 rows for each product of two of the
-    features, that is, 10 `n_features` squared, the rows alone keep the network from fitting noise,
-    and decay from curves that a few features allow: it is less by the factor of which they are
-    more. There is no decay in `partial_fit`: a stream knows no number of rows, and decay at every
-    update would let it forget what occurs seldom.
+    counts 3.5: 400 over the rows. It is less where weights have to be large. Where rows are more
+    than 10 times the square of the features, they alone keep the network from fitting noise, and
+    decay from curves that a few features allow: as many times less as rows are more. And a feature
+    that varies little around a mean far from 0 tells classes apart through large weights alone:
+    less by the mean `relative_deviation`; not where features are rare, whose means are close to 0,
+    and not for a regressor, whose R2 it hardly changed.
+
+    There is no decay in `partial_fit`: a stream knows no number of rows, and decay at every update
+    would let it forget what occurs seldom.
     """
     if solver != "adamw":
         return 1e-3
     n_classes = {"softmax": targets.n_outputs, "logistic": 2, "identity": 3.5}[targets.output]
     if one_pass:
         return 0.0
-    return min(1.5, 1400 / (n_classes * n_rows)) * min(1.0, 10 * n_features**2 / n_rows)
+    n_rows, n_features = len(data.rows), data.X.shape[1]
+    decay = min(1.5, 1400 / (n_classes * n_rows)) * min(1.0, 10 * n_features**2 / n_rows)
+    return decay if rare or targets.output == "identity" else decay * relative_deviation(data)
 
 
 def auto_learning_rates(solver, data, batch_size, one_pass, rare, adamw_rate=0.03):
@@ -202,28 +208,61 @@ def has_rare_features(data):
     return n_entries < RARE * len(sample) * data.X.shape[1]
 
 
+def column_moments(data):
+    """Return, for each column, what up to 1,000 rows add up to, by their weight.
+
+    Returns
+    -------
+    sums, squares : ndarray of float64 of shape (n_features,)
+        Of the entries, and of their squares, in units of `unit`.
+    nonzero : ndarray of float64 of shape (n_features,)
+        Of the weights of the rows where the entry is not zero.
+    total : float
+        Of the weights of all rows.
+    unit : float
+        The largest entry, so that no square overflows or vanishes.
+    """
+    sample, weights = sample_rows(data)
+    n_features = data.X.shape[1]
+    sums, squares, nonzero = np.zeros((3, n_features))
+    unit = max(float(abs(X).max()) for _, X in row_batches(data, sample)) or 1.0
+    for rows, X in row_batches(data, sample):
+        entries = X.tocoo() if issparse(X) else coo_array(X)
+        entry_weights = weights[rows][entries.coords[0]]
+        scaled = entries.data / unit
+        for moments, terms in (
+            (sums, scaled * entry_weights),
+            (squares, scaled**2 * entry_weights),
+            (nonzero, entry_weights * (entries.data != 0)),
+        ):
+            moments += np.bincount(entries.coords[1], weights=terms, minlength=n_features)
+    return sums, squares, nonzero, weights.sum(), unit
+
+
 def column_scales(data):
     """Return the root of the mean square of the non-zero entries of each column, by weight.
 
     Of up to 1,000 rows; 1 where there is none among them, and never less than `SMALLEST_SCALE`.
     """
-    sample, weights = sample_rows(data)
-    n_features = data.X.shape[1]
-    squares, total = np.zeros(n_features), np.zeros(n_features)
-    # Of the largest entry, so that no square overflows or vanishes.
-    unit = max(float(abs(X).max()) for _, X in row_batches(data, sample)) or 1.0
-    for rows, X in row_batches(data, sample):
-        entries = X.tocoo() if issparse(X) else coo_array(X)
-        entry_weights = weights[rows][entries.coords[0]]
-        columns = entries.coords[1]
-        scaled = (entries.data / unit) ** 2 * entry_weights
-        squares += np.bincount(columns, weights=scaled, minlength=n_features)
-        nonzero = entry_weights * (entries.data != 0)
-        total += np.bincount(columns, weights=nonzero, minlength=n_features)
-    found = (total > 0) & (squares > 0)
-    scales = np.ones(n_features)
-    scales[found] = unit * np.sqrt(squares[found] / total[found])
+    _, squares, nonzero, _, unit = column_moments(data)
+    found = (nonzero > 0) & (squares > 0)
+    scales = np.ones(len(squares))
+    scales[found] = unit * np.sqrt(squares[found] / nonzero[found])
     return np.maximum(scales, SMALLEST_SCALE)
+
+
+def relative_deviation(data):
+    """Return the standard deviation of a column over its root mean square, the mean over columns.
+
+    Of up to 1,000 rows. 1 for columns whose mean is 0. Columns that vary by less than a millionth
+    do not count; 1 if none does. In hundredths, so that it is the same however its sums are
+    rounded: for weighted rows and repeated ones, sparse and dense.
+    """
+    sums, squares, _, total, _ = column_moments(data)
+    occurring = squares > 0
+    shares = 1 - sums[occurring] ** 2 / (total * squares[occurring])  # of variance in mean square
+    varying = shares > 1e-12
+    return round(float(np.mean(np.sqrt(shares[varying]))), 2) if np.any(varying) else 1.0
 
 
 @dataclass(frozen=True)
@@ -295,7 +334,7 @@ def resolve_settings(estimator, data, targets, validates, earlier, one_pass):
     if not estimator.replacement:
         batch_size = min(batch_size, n_rows)
     if alpha == "auto":
-        alpha = auto_alpha(solver, targets, n_rows, data.X.shape[1], one_pass)
+        alpha = auto_alpha(solver, targets, data, one_pass, rare)
     if dropout == "auto":
         dropout = auto_dropout(solver, targets.output, one_pass, rare)
 

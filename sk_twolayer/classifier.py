@@ -56,8 +56,10 @@ class TwoLayerClassifier(
         Strength of the penalty on the weights; the biases are not penalised. For "adamw" it
         is the decoupled weight decay: an update at rate r multiplies each weight by
         ``1 - r alpha``, and "auto" is 1,400 over the number of rows and over that of classes,
-        but at most 1.5, times ``10 n_features_in_**2`` over the number of rows where that is
-        below 1; and 0 in `partial_fit`. For the others the loss has a term
+        but at most 1.5; less, in proportion, where rows are more than
+        ``10 n_features_in_**2``, or where the mean ratio of a column's standard deviation to its
+        root mean square is below 1, as it is if nobody centred the columns, unless features are
+        rare (see Notes); and 0 in `partial_fit`. For the others the loss has a term
         ``alpha / 2 (||W1||^2 + ||W2||^2)``, and "auto" is 1e-3. That is the `reg` of CS231n,
         *not* divided by the number of rows, as
         :class:`~sklearn.neural_network.MLPClassifier` divides its `alpha`. The value in use

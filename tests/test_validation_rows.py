@@ -42,7 +42,7 @@ def test_scores_and_losses_are_those_of_refits(rows):
 
 def test_the_best_weights_are_kept(rows):
     X, X_val, y, y_val = rows
-    model = TwoLayerClassifier(random_state=0, learning_rate=1.0, max_iter=30, tol=0)
+    model = TwoLayerClassifier(random_state=0, learning_rate=1.0, alpha=1.5, max_iter=30, tol=0)
     model.fit(X, y, X_val=X_val, y_val=y_val)
     scores = model.validation_scores_
     assert scores[-1] < max(scores)  # else nothing had to be put back
