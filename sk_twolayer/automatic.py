@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import ceil, inf, sqrt
 
 import numpy as np
-from scipy.sparse import coo_array, issparse
+from scipy.sparse import issparse
 from sklearn.utils.extmath import row_norms
 
 from sk_twolayer.batches import updates_per_epoch
@@ -223,19 +223,13 @@ def column_moments(data):
         The largest entry, so that no square overflows or vanishes.
     """
     sample, weights = sample_rows(data)
-    n_features = data.X.shape[1]
-    sums, squares, nonzero = np.zeros((3, n_features))
+    sums, squares, nonzero = np.zeros((3, data.X.shape[1]))
     unit = max(float(abs(X).max()) for _, X in row_batches(data, sample)) or 1.0
     for rows, X in row_batches(data, sample):
-        entries = X.tocoo() if issparse(X) else coo_array(X)
-        entry_weights = weights[rows][entries.coords[0]]
-        scaled = entries.data / unit
-        for moments, terms in (
-            (sums, scaled * entry_weights),
-            (squares, scaled**2 * entry_weights),
-            (nonzero, entry_weights * (entries.data != 0)),
-        ):
-            moments += np.bincount(entries.coords[1], weights=terms, minlength=n_features)
+        scaled = X / unit
+        sums += weights[rows] @ scaled
+        squares += weights[rows] @ (scaled.multiply(scaled) if issparse(X) else scaled**2)
+        nonzero += weights[rows] @ (X != 0)
     return sums, squares, nonzero, weights.sum(), unit
 
 
