@@ -29,9 +29,9 @@ def train_lbfgs(network, data, plan, progress, interrupts):
     plan : Plan
         Of which `max_iter` and `max_updates` both limit the iterations, and the gradient is
         summed over batches of `batch_size` rows, to bound the memory. Training stops when no
-        entry of the gradient is larger than `tol` and the loss has ceased to fall by a thousandth
-        an iteration. (Classes told apart with ease have a small gradient far above the minimum,
-        where every iteration still makes the loss much smaller.)
+        entry of the gradient is larger than `tol` and the loss has fallen by less than a hundredth
+        in ten iterations. (Classes told apart with ease have a small gradient far above the
+        minimum, where the loss still becomes much smaller, if not in every iteration.)
     progress : Progress
         Told of every iteration; tells when to stop.
     interrupts : Interrupts
@@ -82,7 +82,7 @@ def train_lbfgs(network, data, plan, progress, interrupts):
         """Record the iteration. SciPy has evaluated the point it accepted last of all."""
         nonlocal stopped
         loss, earlier_losses = float(intermediate_result.fun), state.history.batch_losses
-        falls = loss < 0.999 * (earlier_losses[-1] if state.n_epochs else start_loss)
+        falls = loss < 0.99 * (earlier_losses[-10] if state.n_epochs >= 10 else start_loss)
         last_iterate[:] = network.parameters[:] = intermediate_result.x
         earlier_losses.append(loss)
         if not np.isfinite(loss):

@@ -144,8 +144,8 @@ class TwoLayerRegressor(
     tol : float, default=1e-4
         An epoch is an improvement if its mean loss is at least `tol` below the best so far;
         with validation rows, if its validation score is as much above the best. "lbfgs"
-        stops when no entry of the gradient is larger and the loss has ceased to fall by a
-        thousandth an iteration.
+        stops when no entry of the gradient is larger and the loss has fallen by less than a
+        hundredth in ten iterations.
 
     n_iter_no_change : int, "auto" or None, default="auto"
         `fit` stops after this many consecutive epochs without improvement, those of the warm-up
