@@ -10,19 +10,14 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
-from sk_twolayer.automatic import (
-    Settings,
-    auto_init,
-    column_scales,
-    computing_dtype,
-    resolve_settings,
-)
+from sk_twolayer.automatic import Settings, auto_init, computing_dtype, resolve_settings
 from sk_twolayer.batches import Data, most_epochs
 from sk_twolayer.lazy import keep_columns
 from sk_twolayer.missed_updates import MissedUpdates
 from sk_twolayer.optimizers import LAZY_SOLVERS
 from sk_twolayer.parameters import initialize
 from sk_twolayer.resuming import is_under_way, take_up_fit, what_is_left
+from sk_twolayer.row_statistics import column_scales
 from sk_twolayer.state import TrainingState
 from sk_twolayer.streams import chunk_features, take_up_state
 from sk_twolayer.training import Plan

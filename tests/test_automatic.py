@@ -8,8 +8,9 @@ from scipy.sparse import csr_array, csr_matrix
 from sklearn.datasets import load_breast_cancer, make_classification
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
-from sk_twolayer.automatic import auto_learning_rates, relative_deviation
+from sk_twolayer.automatic import auto_learning_rates
 from sk_twolayer.batches import Data
+from sk_twolayer.row_statistics import relative_deviation
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -1,6 +1,7 @@
 """Hidden activations as features: by formula, for rows of every kind, and inside a pipeline."""
 
 import numpy as np
+import pandas
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
@@ -99,7 +100,6 @@ def test_fit_transform_is_fit_and_then_transform():
 
 
 def test_data_frames_come_out_where_they_are_asked_for():
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=list("abcd"), index=np.arange(150)[::-1])
     model = make().set_output(transform="pandas").fit(frame, y)
     hidden = model.transform(frame)

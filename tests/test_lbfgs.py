@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_iris, load_wine
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -74,6 +74,15 @@ def test_warm_start_and_budgets():
     assert (model.n_iter_, model.n_updates_, len(model.loss_curve_)) == (5, 10, 10)
     assert model.loss_ < first_loss
     assert TwoLayerClassifier(max_updates=3, **options).fit(X, y).n_iter_ == 3
+
+
+def test_it_stops_when_the_loss_has_fallen_by_less_than_a_hundredth_in_ten_iterations():
+    X, y = load_wine(return_X_y=True)
+    model = TwoLayerClassifier(solver="lbfgs", tol=1.0, max_iter=2000, random_state=0)
+    losses = model.fit(StandardScaler().fit_transform(X), y).loss_curve_
+    assert model.n_iter_ < 2000
+    assert losses[-1] >= 0.99 * losses[-11]
+    assert all(losses[i] < 0.99 * losses[i - 10] for i in range(10, len(losses) - 1))
 
 
 def test_validation_rows_stop_it():

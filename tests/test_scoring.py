@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from plain_settings import plain_classifier
@@ -177,7 +178,6 @@ def test_the_scorer_sees_the_weights_in_training_and_cannot_change_them(containe
 
 
 def test_names_of_columns_do_not_warn():
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=[f"column {i}" for i in range(12)])
     model = make(scoring="roc_auc", early_stopping=True, max_iter=2)
     with pytest.warns() as caught:
