@@ -126,9 +126,12 @@ class NumericTargets:
     def strata(self, y):
         """Return None: rows that are held out are drawn from all alike."""
 
-    def encode(self, y, dtype):
-        """Turn numbers into what the network is trained on, of shape (n_samples, n_targets)."""
-        refuse_overflow(y, dtype, "y")  # which no prediction could reach
+    def encode(self, y, dtype, predicted_in=None):
+        """Turn numbers into what the network is trained on, of shape (n_samples, n_targets).
+
+        They must fit into the dtype that the network predicts in, if that is another one.
+        """
+        refuse_overflow(y, predicted_in or dtype, "y")  # which no prediction could reach
         with np.errstate(over="ignore"):  # on the way to a divergence, which is an error
             return ((y.reshape(len(y), -1) - self.mean) / self.scale).astype(dtype)
 

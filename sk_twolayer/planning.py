@@ -102,11 +102,12 @@ def plan_call(estimator, fitted, X, y, sample_weight, targets, validation, one_p
     weights, class_counts = targets.weigh(
         y, sample_weight, estimator, earlier, one_pass, training_dtype
     )
-    data = Data(X, targets.encode(y, training_dtype), weights)
+    data = Data(X, targets.encode(y, training_dtype, predicted_in=dtype), weights)
     split_seed = earlier and earlier.split_seed
     if validation is not None:
         X_val, y_val, sample_weight_val = validation
-        validation = Data(X_val, targets.encode(y_val, training_dtype), sample_weight_val)
+        y_val = targets.encode(y_val, training_dtype, predicted_in=dtype)
+        validation = Data(X_val, y_val, sample_weight_val)
     elif estimator.early_stopping:
         split_seed = rng.randint(2**31) if split_seed is None else split_seed
         kept, held_out = hold_out_rows(

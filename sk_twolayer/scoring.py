@@ -97,6 +97,8 @@ class ScorerScore:
         when = f"on the validation rows after {progress.state.history.n_updates} updates"
         try:
             value = self.scorer(estimator, self.X, self.y, **self.weights)
+        except MemoryError:  # which says nothing of the scorer
+            raise
         except Exception as error:
             raise ValueError(f"scoring={self.name} failed {when}: {error}") from error
         if not isinstance(value, Real) or isnan(value):

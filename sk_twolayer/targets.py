@@ -73,8 +73,8 @@ class LabelTargets:
         """Return what rows that are held out are to have in the shares of all, or None."""
         return None if self.indicator else y
 
-    def encode(self, y, dtype):
-        """Turn labels into what the network is trained on."""
+    def encode(self, y, dtype, predicted_in=None):
+        """Turn labels into what the network is trained on, whatever dtype it predicts in."""
         return encode(y, self.classes, dtype)
 
     def weigh(self, y, sample_weight, estimator, earlier, one_pass, dtype):

@@ -441,10 +441,15 @@ def test_y_that_is_refused(y, message):
         TwoLayerRegressor().fit([[0.0], [1.0], [2.0]], y)
 
 
-def test_y_beyond_the_dtype_of_the_network():
-    X = np.array([[0.0], [1], [2]], np.float32)
+@pytest.mark.parametrize("solver", ["adamw", "lbfgs"])  # which trains in float64
+def test_y_beyond_the_dtype_of_the_network(solver):
+    X, y = np.array([[0.0], [1], [2]], np.float32), np.array([0, 1, 1e100])
+    model = TwoLayerRegressor(solver=solver)
     with pytest.raises(ValueError, match=r"y holds 1e\+100, a value too large for float32"):
-        TwoLayerRegressor().fit(X, [0, 1, 1e100])
+        model.fit(X, y)
+    with pytest.raises(ValueError, match=r"y holds 1e\+100, a value too large for float32"):
+        model.fit(X, [0, 1, 2], X_val=X, y_val=y)
+    assert model.fit(X.astype(float), y).predict([[2.0]]).dtype == np.float64
 
 
 def test_predictions_that_overflow_name_the_row():

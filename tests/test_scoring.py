@@ -267,6 +267,15 @@ def test_a_scorer_that_fails_is_named():
         make(scoring="f1", early_stopping=True).fit(X, np.array(["many", "few"])[y])
 
 
+def scorer_without_memory(estimator, X, y):
+    raise MemoryError("Unable to allocate 64 GiB")
+
+
+def test_memory_that_runs_out_is_no_fault_of_the_scorer():
+    with pytest.raises(MemoryError, match="64 GiB"):
+        make(scoring=scorer_without_memory).fit(X, y, X_val=X_val, y_val=y_val)
+
+
 @pytest.mark.filterwarnings("ignore:Only one class is present")
 def test_scores_that_are_no_numbers():
     for value in (None, "high", np.array([0.5]), float("nan")):
