@@ -5,7 +5,8 @@ interrupted, out of memory or predicting in another thread. What must hold of a 
 
 - it is refused with a clear ValueError or TypeError, and has changed nothing, bit for bit; or
 - it succeeds: all numbers finite, shapes and history consistent, probabilities that sum to 1,
-  labels out of `classes_`, a pickle that predicts the same, sparse rows that train as dense ones;
+  labels out of `classes_`, predicted numbers of the shape of y, a pickle that predicts the same,
+  sparse rows that train as dense ones;
 - either way it has warned of no RuntimeWarning and written to no argument; and bad input is not
   accepted, nor good input refused.
 
@@ -29,14 +30,13 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from fuzz_inputs import Case
-from sklearn.base import clone
+from fuzz_labels import LabelCase
+from fuzz_numbers import NumberCase
+from sklearn.base import clone, is_regressor
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from faults import PACKAGE, Fault, frozen
-
-from sk_twolayer import TwoLayerClassifier
 
 # What NumPy and Python say of themselves: no error that a user can act on.
 RAW = re.compile(
@@ -87,7 +87,7 @@ def check_fitted(model, n_features):
     arrays = [*model.coefs_, *model.intercepts_]
     demand(all(np.isfinite(array).all() for array in arrays), "a parameter is not finite")
     demand(len({array.dtype for array in arrays}) == 1, "parameters of several dtypes")
-    n_outputs = len(model.classes_)
+    n_outputs = len(model.y_mean_ if is_regressor(model) else model.classes_)
     if model.out_activation_ == "logistic" and n_outputs == 2 and arrays[1].shape[1] == 1:
         n_outputs = 1
     hidden = model.hidden_size
@@ -98,17 +98,30 @@ def check_fitted(model, n_features):
     for name in (*curves, "validation_loss_curve_", "loss_", "best_loss_"):
         values = getattr(model, name)
         demand(values is None or np.isfinite(values).all(), f"{name} is not finite")
-    for name in ("train_scores_", "validation_scores_"):
-        values = np.asarray(getattr(model, name) or [])
-        demand(((values >= 0) & (values <= 1 + 1e-6)).all(), f"{name} leaves [0, 1]")
+    least = -np.inf if is_regressor(model) else 0  # of R2, or accuracy
+    scores = [*model.train_scores_, *((not model.scoring and model.validation_scores_) or [])]
+    demand(all(least <= score <= 1 + 1e-6 for score in scores), "a score is out of its range")
     demand(len(model.loss_curve_) == len(model.train_scores_), "curves of different lengths")
     demand(len(model.loss_curve_) >= model.n_iter_ >= 1, "n_iter_ exceeds the curve")
     demand(model.loss_ == model.loss_curve_[-1], "loss_ is not the last of the curve")
     demand(len(model.batch_loss_curve_) <= model.n_updates_, "more batch losses than updates")
 
 
+def outputs(model, X):
+    """Return all that a model says of rows: numbers, or probabilities."""
+    return model.predict(X) if is_regressor(model) else model.predict_proba(X)
+
+
 def check_predictions(model, X, what):
-    p = model.predict_proba(X)
+    p = outputs(model, X)
+    again = outputs(pickle.loads(pickle.dumps(model)), X)
+    demand(np.array_equal(again, p), "a pickle predicts otherwise")
+    if is_regressor(model):
+        n_targets = len(model.y_mean_)
+        shape = (X.shape[0],) if n_targets == 1 else (X.shape[0], n_targets)
+        demand(p.shape == shape, "predicted numbers of another shape")
+        demand(np.isfinite(p).all(), f"a prediction of {what} is not finite")
+        return
     demand(p.shape == (X.shape[0], len(model.classes_)), "probabilities of another shape")
     sound = np.isfinite(p).all() and (p >= 0).all() and (p <= 1).all()
     demand(sound, f"{p.dtype} probabilities of {what} are not in [0, 1]")
@@ -116,8 +129,6 @@ def check_predictions(model, X, what):
     if predicted.ndim == 1:
         demand(np.abs(p.sum(axis=1) - 1).max() < 1e-5, "probabilities do not sum to 1")
         demand(np.isin(predicted, model.classes_).all(), "predicts what is no class")
-    again = pickle.loads(pickle.dumps(model)).predict_proba(X)
-    demand(np.array_equal(again, p), "a pickle predicts otherwise")
 
 
 def check_sparse_equals_dense(model, given, dense):
@@ -144,7 +155,7 @@ class PredictingThread(threading.Thread):
     def run(self):
         while not self.over.is_set():
             try:
-                p = self.model.predict_proba(self.X)
+                p = outputs(self.model, self.X)
             except Exception as error:
                 self.problem = f"{type(error).__name__}: {error}"
             else:
@@ -176,7 +187,7 @@ def strike(case, model, call, given, dense):
         return "struck, unchanged"
     demand(error is KeyboardInterrupt, "went on after a MemoryError")
     demand(call == "fit", "partial_fit swallowed Ctrl-C")
-    continues = earlier.warm_start and hasattr(earlier, "classes_")
+    continues = earlier.warm_start and hasattr(earlier, "coefs_")
     if model.learning_rate_schedule == "cosine" or model.warmup_fraction:
         # The length of the plan decides the rate: these are the first updates of the whole.
         losses = twin.batch_loss_curve_[: len(model.batch_loss_curve_)]
@@ -196,7 +207,7 @@ def attempt(case, model, call, given, dense):
     if verdict == "good" and case.happens(0.1) and isinstance(model.random_state, int):
         return strike(case, model, call, given, dense)
     try:
-        if verdict == "good" and hasattr(model, "classes_") and case.happens(0.03):
+        if verdict == "good" and hasattr(model, "coefs_") and case.happens(0.03):
             case.chosen["threads"] = "predicting"
             with PredictingThread(model, np.ones((3, case.n_features))):
                 getattr(model, call)(**given)
@@ -220,6 +231,8 @@ def attempt(case, model, call, given, dense):
         except ValueError as error:  # too large for the dtype that this model computes in
             check_error(error)
             extreme = rows is not None and np.abs(np.asarray(rows, float)).max() >= 1e30
+            # Unlike probabilities, numbers have no bound, once an odd call moved the network.
+            extreme = extreme or (is_regressor(model) and case.unsure)
             demand(extreme and "overflow" in str(error), f"refused to predict {name}: {error}")
     comparable = verdict == "good" and call == "fit" and model.solver != "lbfgs"
     if comparable and dense is not None and case.happens(0.2):
@@ -235,8 +248,9 @@ def describe_bad(case):
 
 def run_case(seed, number, solvers, folder, tally, verbose=False):
     """Run one case; return what broke, or None."""
-    case = Case(seed, number, solvers, folder)
-    model = TwoLayerClassifier(**case.parameters)
+    make_case = NumberCase if number % 3 == 2 else LabelCase
+    case = make_case(np.random.default_rng([seed, number]), solvers, folder)
+    model = case.estimator(**case.parameters)
     handler = signal.getsignal(signal.SIGINT)
     for step in range(int(case.rng.integers(1, 4))):
         only_fits = model.solver == "lbfgs" or model.early_stopping
@@ -296,6 +310,7 @@ def main(fits, seed, solvers, only=None):
     tally, broken = defaultdict(lambda: defaultdict(Counter)), defaultdict(list)
     start, number = time.perf_counter(), 0
     warnings.simplefilter("ignore")  # of casts that make the input
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
         if only is not None:
             broke = run_case(seed, only, solvers, folder, tally, verbose=True)

@@ -11,7 +11,7 @@ FUZZ = Path(__file__).parent.parent / "benchmarks" / "fuzz.py"
 
 @pytest.mark.skipif(not FUZZ.exists(), reason="a source distribution has no benchmarks")
 def test_nothing_breaks_in_a_few_hundred_random_fits():
-    command = [sys.executable, FUZZ, "--fits", "300", "--seed", "7"]
+    command = [sys.executable, FUZZ, "--fits", "450", "--seed", "7"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert "; 0 cases broke" in done.stdout

@@ -1,0 +1,97 @@
+"""Numbers of every kind to predict, for `fuzz.py`, good and bad."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import scipy.sparse as sp
+from fuzz_inputs import Case
+
+from sk_twolayer import TwoLayerRegressor
+
+FORMS = {  # of numbers, which a case keeps
+    "good": ["array", "int", "float32", "list", "Series", "polars", "object", "column"],
+    "odd": ["numbers in words"],
+    "bad": ["complex", "text", "datetime"],
+}
+SEVERAL = ["two targets", "two targets, data frame", "two targets, sparse"]
+FORMS["good"] += SEVERAL
+NUMBERS = {
+    "good": ["usual", "usual", "constant", "far from 0", "small", "large", "two values"],
+    "odd": ["huge", "tiny", "opposite", "one outlier", "other number"],
+    "bad": ["NaN", "inf", "shorter", "None", "3-d", "no targets"],
+}
+
+
+class NumberCase(Case):
+    """One number a row, or two."""
+
+    estimator = TwoLayerRegressor
+    metrics = ("neg_mean_absolute_error", "r2")
+
+    def draw_kind(self):
+        self.kind, self.first = self.pick("form of numbers", FORMS, other=0.01), None
+
+    def shape(self, n):
+        return (n, 2) if self.kind in SEVERAL else (n,)
+
+    def give(self, y):
+        """Return numbers in the form that the user has them in."""
+        return {
+            "int": lambda: np.clip(y, -1e15, 1e15).astype(int) if np.isfinite(y).all() else y,
+            "float32": lambda: np.where(abs(y) < 1e38, y, y / 1e300).astype("f4"),
+            "list": y.tolist,
+            "Series": lambda: pd.Series(y),
+            "polars": lambda: pl.Series(y),
+            "object": lambda: y.astype(object),
+            "column": lambda: y[:, np.newaxis],
+            "numbers in words": lambda: y.astype(str).astype(object),
+            "complex": lambda: y * 1j,
+            "text": lambda: np.full(y.shape, "high"),
+            "datetime": lambda: np.arange(len(y)).astype("M8[D]"),
+            "two targets, data frame": lambda: pd.DataFrame(y, columns=["a", "b"]),
+            "two targets, sparse": lambda: sp.csr_array(y),
+        }.get(self.kind, lambda: y)()
+
+    def targets(self, n):
+        """Return numbers for n rows."""
+        what = self.pick("numbers", NUMBERS)
+        self.first = self.first or what
+        if what != self.first and self.verdicts["numbers"] == "good":
+            self.verdicts["numbers"] = "odd"  # in units of those before, training may diverge
+        y = 3 * self.rng.standard_normal(self.shape(n))
+        special = np.zeros(y.shape, bool)
+        special[0] = True
+        if what == "other number":
+            return self.rng.standard_normal((n, 3 if self.kind in SEVERAL else 2))
+        if what in ("None", "3-d", "no targets"):
+            made = {"None": None, "3-d": np.zeros((n, 1, 2))}
+            return made.get(what, np.zeros((n, 0)))
+        y = {
+            "constant": np.full(y.shape, 7.0),
+            "far from 0": y + 1e6,
+            "small": y * 1e-6,
+            "large": y * 1e6,
+            "two values": np.sign(y),
+            "huge": y * 1e300,
+            "tiny": y * 1e-310,
+            "opposite": np.sign(y) * 1.5e308,
+            "one outlier": np.where(special, 1e12, y),
+            "NaN": np.where(special, np.nan, y),
+            "inf": np.where(special, np.inf, y),
+            "shorter": y[1:],
+        }.get(what, y)
+        return self.give(y)
+
+    def validation_targets(self, kind, n):
+        y = self.rng.standard_normal(self.shape(n)) * (kind != "one value")
+        if kind == "other kind":
+            return np.stack([y, y, y], axis=-1).reshape(n, -1)
+        return self.give(y)
+
+    def arguments(self, call):
+        given, dense = super().arguments(call)
+        if self.chosen["numbers"] == "other number":
+            self.verdicts["form of numbers"] = "odd"  # it is no number of that form
+            if self.verdicts.get("validation") != "bad":
+                self.verdicts["validation"] = "odd"
+        return given, dense
