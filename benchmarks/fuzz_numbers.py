@@ -31,6 +31,12 @@ class NumberCase(Case):
     def draw_kind(self):
         self.kind, self.first = self.pick("form of numbers", FORMS, other=0.01), None
 
+    def draw_parameters(self, solvers):
+        chosen = super().draw_parameters(solvers)
+        if chosen["solver"] == "sgd" and chosen["learning_rate"] != "auto":
+            self.verdicts["rate"] = "odd"  # no rate suits every squared loss: it may diverge
+        return chosen
+
     def shape(self, n):
         return (n, 2) if self.kind in SEVERAL else (n,)
 
