@@ -82,13 +82,13 @@ def auto_dropout(solver, output, one_pass, rare):
 def auto_alpha(solver, targets, data, one_pass, rare):
     """Return the strength of the penalty, or of the decay.
 
-    1e-3; for "adamw" 1,400 over the rows and over the classes, at most 1.5, of which a regressor
-    counts 3.5: 400 over the rows. It is less where weights have to be large. Where rows are more
-    than 10 times the square of the features, they alone keep the network from fitting noise, and
-    decay from curves that a few features allow: as many times less as rows are more. And a feature
-    that varies little around a mean far from 0 tells classes apart through large weights alone:
-    less by the mean `relative_deviation`; not where features are rare, whose means are close to 0,
-    and not for a regressor, whose R2 it hardly changed.
+    1e-3; for "adamw" 2,000 over the rows and over the classes, but at most 5 over the classes, or 1
+    if that is more; for a regressor 400 over the rows, at most 1.5. It is less where weights have
+    to be large. Where rows are more than 7 times the square of the features, they alone keep the
+    network from fitting noise, and decay from curves that a few features allow: as many times less
+    as rows are more. And a feature that varies little around a mean far from 0 tells classes apart
+    through large weights alone: less by the mean `relative_deviation`; not where features are rare,
+    whose means are close to 0, and not for a regressor, whose R2 it hardly changed.
 
     There is no decay in `partial_fit`: a stream knows no number of rows, and decay at every update
     would let it forget what occurs seldom.
@@ -97,10 +97,13 @@ def auto_alpha(solver, targets, data, one_pass, rare):
         return 1e-3
     if one_pass:
         return 0.0
-    n_classes = {"softmax": targets.n_outputs, "logistic": 2, "identity": 3.5}[targets.output]
     n_rows, n_features = len(data.rows), data.X.shape[1]
-    decay = min(1.5, 1400 / (n_classes * n_rows)) * min(1.0, 10 * n_features**2 / n_rows)
-    return decay if rare or targets.output == "identity" else decay * relative_deviation(data)
+    few_features = min(1.0, 7 * n_features**2 / n_rows)
+    if targets.output == "identity":
+        return min(400 / n_rows, 1.5) * few_features
+    n_classes = 2 if targets.output == "logistic" else targets.n_outputs
+    decay = min(2000 / (n_classes * n_rows), max(5 / n_classes, 1.0)) * few_features
+    return decay if rare else decay * relative_deviation(data)
 
 
 def auto_learning_rates(solver, data, batch_size, one_pass, rare, adamw_rate=0.03):

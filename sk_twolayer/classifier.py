@@ -55,13 +55,13 @@ class TwoLayerClassifier(
     alpha : float or "auto", default="auto"
         Strength of the penalty on the weights; the biases are not penalised. For "adamw" it
         is the decoupled weight decay: an update at rate r multiplies each weight by
-        ``1 - r alpha``, and "auto" is 1,400 over the number of rows and over that of classes,
-        but at most 1.5; less, in proportion, where rows are more than
-        ``10 n_features_in_**2``, or where the mean ratio of a column's standard deviation to its
-        root mean square is below 1, as it is if nobody centred the columns, unless features are
-        rare (see Notes); and 0 in `partial_fit`. For the others the loss has a term
-        ``alpha / 2 (||W1||^2 + ||W2||^2)``, and "auto" is 1e-3. That is the `reg` of CS231n,
-        *not* divided by the number of rows, as
+        ``1 - r alpha``, and "auto" is 2,000 over the number of rows and over that of classes,
+        but at most 5 over the classes, or 1 if that is more; less, in proportion, where rows are
+        more than ``7 n_features_in_**2``, or where the mean ratio of a column's standard
+        deviation to its root mean square is below 1, as it is if nobody centred the columns,
+        unless features are rare (see Notes); and 0 in `partial_fit`. For the others the loss
+        has a term ``alpha / 2 (||W1||^2 + ||W2||^2)``, and "auto" is 1e-3. That is the `reg`
+        of CS231n, *not* divided by the number of rows, as
         :class:`~sklearn.neural_network.MLPClassifier` divides its `alpha`. The value in use
         is `alpha_`.
 

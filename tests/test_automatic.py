@@ -230,12 +230,14 @@ def test_a_small_table_is_passed_over_more_often():
 @pytest.mark.parametrize(
     ("n_rows", "n_features", "n_classes", "alpha"),
     [
-        (100, 30, 2, 1.5),
-        (2000, 15, 2, 1400 / 4000),
-        (2000, 15, 4, 1400 / 8000),
-        (2000, 10, 2, 1400 / 4000 / 2),  # 2,000 rows are twice ten times ten squared
-        (1000, 2, 2, 1400 / 2000 / 25),
-        (160, 2, 2, 1.5 / 4),
+        (100, 30, 2, 5 / 2),
+        (100, 30, 3, 5 / 3),
+        (100, 30, 6, 1),
+        (2000, 17, 2, 2000 / 4000),
+        (2000, 17, 4, 2000 / 8000),
+        (1400, 10, 2, 2000 / 2800 / 2),  # 1,400 rows are twice seven times ten squared
+        (1400, 2, 2, 2000 / 2800 / 50),
+        (112, 2, 2, 5 / 2 / 4),
     ],
 )
 def test_the_decay_falls_with_rows_classes_and_rows_for_each_pair_of_features(
@@ -262,7 +264,7 @@ def test_the_decay_falls_where_columns_vary_little(container, unit):
 
     model = TwoLayerClassifier(3, max_iter=1).fit(container(X), y)
     ratios = X.std(axis=0) / np.sqrt(np.mean(X**2, axis=0).clip(min=1e-9))
-    assert_allclose(model.alpha_, 1.5 * ratios[[0, 1, 2, 5]].mean(), atol=0.0075)
+    assert_allclose(model.alpha_, 7 * 6**2 / 300 * 2.5 * ratios[[0, 1, 2, 5]].mean(), atol=0.0125)
 
 
 def test_curves_of_one_feature_are_learned():

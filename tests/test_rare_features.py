@@ -42,7 +42,7 @@ def test_rare_features_have_settings_of_their_own(share, rare, scale):
     limit, bound = (0.006 if rare else 0.03), 1 / mean_absolute_sum(X)
     epochs, dropout = (14, 0.5) if rare else (40, 0.0)
     deviation = np.mean(X.std(axis=0) / np.sqrt(np.mean(X**2, axis=0)))
-    decay = 1400 / (3 * 600) * (1 if rare else round(deviation, 2))
+    decay = 2000 / (3 * 600) * (1 if rare else round(deviation, 2))
     assert_allclose(automatic(model), [64, epochs, dropout, decay, 0.03, min(limit, bound)])
 
 
