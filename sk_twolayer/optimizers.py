@@ -279,7 +279,8 @@ class AdamW:
     def _move(self, learning_rate, n_updates, parts, parameters, mean, mean_square, scratch):
         update_means(mean, mean_square, scratch, self.beta_1, self.beta_2)
         # What had no gradient for a thousand updates may vanish in float32, and so has its mean.
-        np.maximum(mean_square, np.finfo(mean_square.dtype).tiny, out=mean_square)
+        scratch.fill(np.finfo(scratch.dtype).tiny)  # a maximum with a scalar takes twice as long
+        np.maximum(mean_square, scratch, out=mean_square)
 
         np.sqrt(mean_square, out=scratch)
         np.divide(mean, scratch, out=scratch)
