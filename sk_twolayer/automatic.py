@@ -132,7 +132,7 @@ def auto_learning_rates(solver, data, batch_size, one_pass, rare, adamw_rate=0.0
         mean_length = max(mean_squared_length(data), 1)
         short = sqrt(batch_size) / 32
         return float(min(max(0.1, short / mean_length), 30 / mean_length)), 1.0
-    bound, share = 1 / max(mean_absolute_sum(data), 1e-300), 1 / 3 if one_pass else 1.0
+    bound, share = 1 / max(float(mean_absolute_sum(data)), 1e-300), 1 / 3 if one_pass else 1.0
     if solver == "adam":
         return share * min(0.02, bound), 1.0
     most_of_rare = 0.006 / (share * adamw_rate)
@@ -258,8 +258,8 @@ def resolve_settings(estimator, data, targets, validates, earlier, one_pass):
         max_iter,
         max_updates,
         n_iter_no_change,
-        alpha,
-        dropout,
+        float(alpha),
+        float(dropout),
         *rates,
         schedule,
         position,
@@ -274,7 +274,7 @@ def resolve_rates(estimator, asked, data, targets, batch_size, earlier, one_pass
         # One that has decayed goes on, unless the user has chosen another one.
         return earlier.initial_rate, earlier.base_rate, earlier.first_layer
     if solver != "lbfgs" and not isinstance(asked, str):
-        return asked, asked, 1.0
+        return float(asked), float(asked), 1.0
     if solver == "sgd" and targets.output == "identity":
         rate = squared_loss_rate(data, estimator.hidden_size, targets.n_outputs)
         return rate, rate, 1.0

@@ -191,13 +191,10 @@ def draw_state(estimator, shape, dtype, data, rng):
 def make_plan(estimator, settings, shape, output, penalty, one_pass, lazy, some_features):
     """Return how to train."""
     solver = estimator.solver
-    adam = {
-        "beta_1": estimator.beta_1,
-        "beta_2": estimator.beta_2,
-        "epsilon": estimator.epsilon,
-    }
+    # Floats of Python's, as arrays in float32 are multiplied by one of NumPy's in float64.
+    adam = {name: float(getattr(estimator, name)) for name in ("beta_1", "beta_2", "epsilon")}
     optimizer_settings = {
-        "sgd": {"momentum": estimator.momentum, "nesterov": estimator.nesterov},
+        "sgd": {"momentum": float(estimator.momentum), "nesterov": estimator.nesterov},
         "adam": adam,
         "adamw": adam
         | {
@@ -215,7 +212,7 @@ def make_plan(estimator, settings, shape, output, penalty, one_pass, lazy, some_
             "max_iter": settings.max_iter,
             "max_updates": settings.max_updates,
             "schedule": settings.schedule,
-            "learning_rate_decay": estimator.learning_rate_decay if exponential else 1.0,
+            "learning_rate_decay": float(estimator.learning_rate_decay) if exponential else 1.0,
             "tol": estimator.tol,
             "n_iter_no_change": settings.n_iter_no_change,
         }

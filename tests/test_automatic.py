@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from plain_settings import plain_classifier
 from scipy.sparse import csr_array, csr_matrix
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, make_classification
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
@@ -265,6 +266,25 @@ def test_the_decay_falls_where_columns_vary_little(container, unit):
     model = TwoLayerClassifier(3, max_iter=1).fit(container(X), y)
     ratios = X.std(axis=0) / np.sqrt(np.mean(X**2, axis=0).clip(min=1e-9))
     assert_allclose(model.alpha_, 7 * 6**2 / 300 * 2.5 * ratios[[0, 1, 2, 5]].mean(), atol=0.0125)
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("solver", ["adamw", "adam", "sgd"])
+def test_numbers_of_numpy_do_not_make_float32_compute_in_float64(solver, container, data):
+    X, y = data
+    X = container(X.astype(np.float32))
+    numbers = {"learning_rate": 0.03, "alpha": 0.07, "dropout": 0.3, "momentum": 0.7}
+    numbers |= {"beta_1": 0.8, "beta_2": 0.93, "epsilon": 1e-7, "learning_rate_decay": 0.77}
+    schedule = {"learning_rate_schedule": "exponential", "warmup_fraction": 0.0}
+    model = TwoLayerClassifier(9, solver=solver, max_iter=3, tol=0, random_state=0, **schedule)
+    model.set_params(**numbers).fit(X, y)
+    of_numpy = {name: np.float64(number) for name, number in numbers.items()}
+    same = clone(model).set_params(**of_numpy).fit(X, y)
+    for mine, own in zip(same.coefs_, model.coefs_, strict=True):
+        assert_array_equal(mine, own)
+    automatic = TwoLayerClassifier(9, solver=solver, max_iter=1).fit(X * 100, y)
+    for number in ("learning_rate_", "learning_rate_W1_", "alpha_", "dropout_"):
+        assert type(getattr(automatic, number)) is float
 
 
 def test_curves_of_one_feature_are_learned():
