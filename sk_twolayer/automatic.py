@@ -259,7 +259,7 @@ def resolve_settings(estimator, data, targets, validates, earlier, one_pass):
         max_updates,
         n_iter_no_change,
         float(alpha),
-        float(dropout),
+        dropout,
         *rates,
         schedule,
         position,

@@ -55,9 +55,8 @@ class TwoLayerRegressor(
         is the decoupled weight decay: an update at rate r multiplies each weight by
         ``1 - r alpha``, and "auto" is 400 over the number of rows, but at most 1.5; less, in
         proportion, where rows are more than ``7 n_features_in_**2``; and 0 in `partial_fit`. For
-        the others the loss has a term
-        ``alpha / 2 (||W1||^2 + ||W2||^2)``, and "auto" is 1e-3. That is the `reg` of CS231n,
-        *not* divided by the number of rows, as
+        the others the loss has a term ``alpha / 2 (||W1||^2 + ||W2||^2)``, and "auto" is 1e-3.
+        That is the `reg` of CS231n, *not* divided by the number of rows, as
         :class:`~sklearn.neural_network.MLPRegressor` divides its `alpha`. The value in use
         is `alpha_`.
 

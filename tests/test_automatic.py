@@ -250,6 +250,17 @@ def test_the_decay_falls_with_rows_classes_and_rows_for_each_pair_of_features(
     assert model.partial_fit(X, np.arange(n_rows) % n_classes).alpha_ == 0
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "n_features", "alpha"),
+    [(100, 30, 1.5), (1000, 30, 0.4), (1400, 10, 400 / 1400 / 2), (112, 2, 1.5 / 4)],
+)
+def test_the_decay_of_a_regressor_falls_with_rows(n_rows, n_features, alpha):
+    X = np.random.default_rng(0).normal(7, 1, size=(n_rows, n_features))
+    model = TwoLayerRegressor(3, max_iter=1).fit(X, X[:, 0])
+    assert_allclose(model.alpha_, alpha)
+    assert model.partial_fit(X, X[:, 0]).alpha_ == 0
+
+
 @pytest.mark.parametrize("unit", [1e-150, 1.0, 1e150])
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
 def test_the_decay_falls_where_columns_vary_little(container, unit):

@@ -19,6 +19,7 @@ import tracemalloc
 import zlib
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ TRAIN_FILES = [f"data_batch_{i}.bin" for i in range(1, 6)]
 FILES = [*TRAIN_FILES, "test_batch.bin"]
 PATIENCE_SECONDS = 60  # After which a test that waits for something is lost.
 needs_locks = pytest.mark.skipif(
-    download_folder.fcntl is None, reason="this system has no locks of folders"
+    find_spec("fcntl") is None, reason="this system has no locks of folders"
 )
 
 # The truth: pictures as one would show them, and a class for each.
