@@ -93,7 +93,7 @@ def gradient_check(
         (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
         activation, output = model.activation, model.out_activation_
         alpha = 0.0 if model.solver == "adamw" else model.alpha_  # whose decay is no penalty
-        y = model._known_targets().encode(y, np.float64)
+        y = model._targets.of(model).encode(y, np.float64)
     if X.shape[1] != len(W1) or len(X) != len(y):
         raise ValueError(
             f"X has shape {X.shape} and y {len(y)} rows, but W1 takes {len(W1)} features: give "

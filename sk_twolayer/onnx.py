@@ -34,8 +34,7 @@ True
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sk_twolayer.classifier import TwoLayerClassifier
-from sk_twolayer.regressor import TwoLayerRegressor
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
 
 try:
     from onnx import TensorProto

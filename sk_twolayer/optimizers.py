@@ -14,7 +14,7 @@ from math import sqrt
 
 import numpy as np
 
-from sk_twolayer.blocks import blocks
+from sk_twolayer.network.parameters import blocks
 
 
 class SGD:
@@ -345,3 +345,4 @@ class AdamW:
 
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 LAZY_SOLVERS = ("sgd", "adamw")  # those that rows of W1 may wait for
+

@@ -3,8 +3,8 @@
 import numpy as np
 
 from sk_twolayer.display.inputs import find_network, turn_off
-from sk_twolayer.losses import SCORE_NAMES
-from sk_twolayer.scoring import scoring_name
+from sk_twolayer.network import SCORE_NAMES
+from sk_twolayer.training import scoring_name
 
 BATCH_STYLE = {"color": "tab:blue", "alpha": 0.35, "linewidth": 0.7, "label": "update"}
 SMOOTHED_STYLE = {"color": "tab:blue", "linewidth": 2, "label": "update, smoothed"}

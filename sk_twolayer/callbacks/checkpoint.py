@@ -1,0 +1,247 @@
+"""Checkpoints: a fit is written to a file as it goes, and resumed from the file.
+
+A file is written beside its place, flushed to the disk, and put in its place in one step. A process
+that is killed while writing leaves the file that was there before.
+"""
+
+import os
+import pickle
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.util import find_spec
+from numbers import Integral
+from os import PathLike
+from pathlib import Path
+from time import monotonic
+
+from sk_twolayer.callbacks.tasks import TrainingCallback
+from sk_twolayer.training import Observer
+
+# The types in a skops file that skops does not trust by itself.
+TRUSTED = ["sk_twolayer.TwoLayerClassifier", "sk_twolayer.TwoLayerRegressor"]
+
+
+@dataclass(frozen=True)
+class Checkpoint(TrainingCallback):
+    """Write a fit to a file as it goes, and resume it from the file if it was interrupted.
+
+    A file is written between two epochs, and replaces the last one in one step: a process that is
+    killed, at any moment, leaves a whole file. The resumed fit ends as the interrupted fit would
+    have ended, bit for bit: with the same weights, history, schedule and random numbers.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file. If its name ends with ".skops", it is written by skops, which must be installed,
+        and it runs no code when it is loaded. Any other file is a pickle.
+
+    every : int or datetime.timedelta, default=1
+        Epochs between two files, or the shortest time between them.
+
+    See Also
+    --------
+    Checkpoint.load : Resume from the file.
+
+    Notes
+    -----
+    A file has the size of the parameters and of the moments of the solver: three times the
+    parameters for "adamw" and "adam", twice for "sgd", and once more with validation samples.
+    Writing it takes as long as the disk takes. A fit that has ended leaves its last file, from
+    before its last epoch.
+
+    "lbfgs" has no checkpoints, as SciPy does not give access to what it has learned about the
+    curvature. Parallel fits of a search have none either: they would write to the same file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from sk_twolayer import TwoLayerClassifier
+    >>> from sk_twolayer.callbacks import Checkpoint, EarlyStopping
+    >>> X, y = load_iris(return_X_y=True)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> checkpoint = Checkpoint(Path(folder.name) / "iris.pkl", every=2)
+    >>> model = TwoLayerClassifier(random_state=0).set_callbacks(checkpoint)
+    >>> whole = model.fit(X, y)
+
+    Resume as if it had been killed after its last file:
+
+    >>> resumed = Checkpoint.load(checkpoint.path)
+    >>> resumed.n_iter_, resumed.fit(X, y).n_iter_
+    (132, 134)
+    >>> bool((resumed.coefs_[0] == whole.coefs_[0]).all())
+    True
+    >>> folder.cleanup()
+    """
+
+    __module__ = "sk_twolayer.callbacks"
+
+    path: str | PathLike
+    every: int | timedelta = 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        if isinstance(self.every, timedelta):
+            positive = self.every > timedelta(0)
+        elif isinstance(self.every, Integral) and not isinstance(self.every, bool):
+            positive = self.every > 0
+        else:
+            raise TypeError(
+                f"every={self.every!r} is neither a number of epochs nor a time: pass an int, or "
+                f"datetime.timedelta(seconds=...)."
+            )
+        if not positive:
+            raise ValueError(f"every={self.every!r} must be above zero: 1 is every epoch.")
+        refuse_path(self.path)
+
+    @staticmethod
+    def load(path):
+        """Load an interrupted fit, as an estimator whose `fit` resumes it.
+
+        The estimator has the hyper-parameters of the fit, but ``warm_start=True``. Its next `fit`
+        on the same samples (and the same validation samples, if there were any) trains the rest of
+        `max_iter` and `max_updates`. Callbacks are not in the file: set them again, another
+        `Checkpoint` among them. In a pipeline, replace the network:
+        ``pipeline.set_params(twolayerclassifier=Checkpoint.load(path))``.
+
+        Before that, the estimator predicts as if the fit had stopped there. If its weights or its
+        solver are set by hand, `fit` is an ordinary warm start: it starts from the weights that the
+        estimator predicts with, and plans anew.
+
+        Parameters
+        ----------
+        path : str or Path
+            As given to `Checkpoint`. A pickle runs code when it is loaded: do not load one from an
+            untrusted source. A skops file does not. A skops file with a scorer or with classes of
+            your own is loaded by ``skops.io.load(path, trusted=...)``, to the same effect.
+
+        Returns
+        -------
+        estimator : TwoLayerClassifier
+            Of the class that was fitted.
+
+        Raises
+        ------
+        ValueError
+            If there is no checkpoint in the file.
+        FileNotFoundError
+            If there is no file.
+
+        Warns
+        -----
+        UserWarning
+            If other versions of scikit-learn or of this package wrote the file: the resumed fit
+            may differ.
+        """
+        return read_whole(path)
+
+    def setup(self, estimator, context):
+        """Refuse fits that cannot have checkpoints, before they begin."""
+        super().setup(estimator, context)
+        if estimator.solver == "lbfgs":
+            raise ValueError(
+                "solver='lbfgs' has no checkpoints, as SciPy gives no access to what it has learned "
+                "about the curvature. Use 'adamw', 'adam' or 'sgd', or fit a few iterations at a "
+                "time with warm_start=True, and save the estimator between the calls."
+            )
+        task = context.parent
+        while task is not None:
+            if not task.sequential_subtasks:
+                raise ValueError(
+                    f"Checkpoint(path={str(self.path)!r}) is set on the network of a "
+                    f"{task.estimator_name}, whose parallel fits would all write to that file. "
+                    f"Set it on the network that is fitted with the parameters found."
+                )
+            task = task.parent
+
+    def observe(self, make_checkpoint):
+        """Return the observer of one fit."""
+        return CheckpointWriter(self, make_checkpoint)
+
+
+class CheckpointWriter(Observer):
+    """Write a file when an epoch starts: only then is it certain that the fit continues."""
+
+    def __init__(self, callback, make_checkpoint):
+        self.callback, self.make_checkpoint = callback, make_checkpoint
+        self.n_epochs, self.last_time = 0, monotonic()
+
+    def epoch_ended(self, progress):
+        """Count the epoch."""
+        self.n_epochs += 1
+        return False
+
+    def epoch_starts(self, progress):
+        """Write a file if it is due."""
+        every = self.callback.every
+        if isinstance(every, timedelta):
+            due = monotonic() - self.last_time >= every.total_seconds()
+        else:
+            due = self.n_epochs >= every
+        if due and self.n_epochs:
+            write_whole(self.make_checkpoint(), self.callback.path)
+            self.n_epochs, self.last_time = 0, monotonic()
+
+
+def is_skops(path):
+    """Return True if a file of this name is written by skops; it runs no code when it is loaded."""
+    return Path(path).suffix == ".skops"
+
+
+def refuse_path(path):
+    """Refuse a path that cannot be written to, before there is anything to write."""
+    if is_skops(path) and find_spec("skops") is None:
+        raise ImportError(
+            f'path={str(path)!r} asks for a skops file: pip install "sk_twolayer[skops]", or '
+            f"choose another ending for a pickle."
+        )
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"path={str(path)!r} is in no folder: make {folder} first.")
+
+
+def write_whole(checkpoint, path):
+    """Write a checkpoint in place of the last one, whole or not at all."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            if is_skops(path):
+                import skops.io
+
+                skops.io.dump(checkpoint, file)
+            else:
+                pickle.dump(checkpoint, file, protocol=5)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
+
+
+def read_whole(path):
+    """Read a checkpoint; raise a ValueError if the file holds none."""
+    from zipfile import BadZipFile
+
+    try:
+        if is_skops(path):
+            refuse_path(path)
+            import skops.io
+
+            checkpoint = skops.io.load(path, trusted=TRUSTED)
+        else:
+            with open(path, "rb") as file:
+                checkpoint = pickle.load(file)
+    except (pickle.UnpicklingError, EOFError, BadZipFile) as error:
+        raise ValueError(f"{path} is damaged, or no checkpoint: {error}") from error
+    state = getattr(checkpoint, "_training_state", None)
+    if not getattr(state, "under_way", False):
+        raise ValueError(
+            f"{path} holds no checkpoint, but an object of type {type(checkpoint).__name__}. A "
+            f"model that was fitted to the end is loaded with pickle.load or skops.io.load."
+        )
+    return checkpoint

@@ -1,0 +1,35 @@
+"""What goes in: samples, targets and weights, checked and brought into the network's form.
+
+``validation`` checks samples; ``class_targets`` and ``regression_targets`` encode y for the network
+and decode its scores; ``weights`` turns the weights of samples and classes into one; ``statistics``
+summarises the columns; and ``batches`` draws samples. Nothing here knows the network.
+"""
+
+from sk_twolayer.data.batches import Data, draw_batches, gather, updates_per_epoch
+from sk_twolayer.data.class_targets import ClassTargets
+from sk_twolayer.data.regression_targets import RegressionTargets
+from sk_twolayer.data.statistics import DataSummary
+from sk_twolayer.data.validation import (
+    computing_dtype,
+    hold_out,
+    refuse_infinite_outputs,
+    validate_samples,
+    validate_samples_to_predict,
+    validate_validation_samples,
+)
+
+__all__ = [
+    "ClassTargets",
+    "Data",
+    "DataSummary",
+    "RegressionTargets",
+    "computing_dtype",
+    "draw_batches",
+    "gather",
+    "hold_out",
+    "refuse_infinite_outputs",
+    "updates_per_epoch",
+    "validate_samples",
+    "validate_samples_to_predict",
+    "validate_validation_samples",
+]

@@ -1,0 +1,275 @@
+"""Validation of samples before any work; they are changed as little as possible.
+
+scikit-learn's validators do most of it. Beyond them, this module refuses what they let pass and a
+network cannot use: dates, sparse arrays with indices outside of them, and values that the computing
+dtype cannot hold. Nothing is written to the estimator. What `fit` learns about the columns goes to
+a draft of the estimator, and is published together with everything else.
+"""
+
+from dataclasses import replace
+from math import ceil
+
+import numpy as np
+from scipy.sparse import coo_array, issparse
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import check_array, validate_data
+
+from sk_twolayer.data.weights import cast_weights, check_weights
+
+# scikit-learn adds up all values to see whether they are finite, and the sum may overflow.
+quiet = np.errstate(over="ignore", invalid="ignore")
+
+
+def computing_dtype(X):
+    """Return float32 if it holds every value of X's dtype exactly, else float64."""
+    narrow = X.dtype == np.float32 or (X.dtype.kind in "iub" and X.dtype.itemsize <= 2)
+    return np.dtype(np.float32 if narrow else np.float64)
+
+
+@quiet
+def validate_samples(draft, X, y, sample_weight, check_y, *, reset, dtype=None):
+    """Check the samples that a network is to be trained on.
+
+    Parameters
+    ----------
+    draft : estimator
+        Its `n_features_in_` and `feature_names_in_` are set, or compared with.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight : array-like of shape (n_samples,), float or None
+    check_y : callable
+        Returns y as an array of labels or of numbers, or raises.
+    reset : bool
+        If True, the columns are new; otherwise they must equal the columns of an earlier call.
+    dtype : dtype, default=None
+        The computing dtype of the network. None is for a new network: `computing_dtype`.
+
+    Returns
+    -------
+    X : ndarray or sparse CSR of shape (n_samples, n_features)
+        In its own dtype; copied only if it was not an array of numbers.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        As `check_y` returns it.
+    sample_weight : ndarray of shape (n_samples,) or None
+
+    Raises
+    ------
+    ValueError, TypeError
+        If X, y or the weights are not as described.
+    """
+    refuse_before_conversion(X)
+    X, y = check_sparse(X, "X"), check_sparse(y, "y")
+    X, y = validate_data(draft, X, y, reset=reset, accept_sparse="csr", multi_output=True)
+    refuse_all_but_numbers(X)
+    refuse_overflow(X, computing_dtype(X) if dtype is None else dtype, "X")
+    return X, check_y(y), check_weights(sample_weight, X.shape[0], "sample_weight")
+
+
+def validate_validation_samples(draft, X_val, y_val, sample_weight_val, targets, *, dtype):
+    """Check the validation samples that `fit` was given.
+
+    Parameters
+    ----------
+    draft : estimator
+        Knows the columns of the training samples.
+    X_val, y_val, sample_weight_val : array-like or None
+        As for `validate_samples`.
+    targets : ClassTargets or RegressionTargets
+        The targets that the network is trained on.
+    dtype : dtype
+        The computing dtype of the network.
+
+    Returns
+    -------
+    validation : tuple of X_val, y_val and sample_weight_val, or None
+        None if nothing was given.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If anything is not as described, or only one of `X_val` and `y_val` was given.
+    """
+    if X_val is None and y_val is None:
+        if sample_weight_val is not None:
+            raise ValueError(
+                "sample_weight_val is provided, but X_val and y_val were not. Pass the samples "
+                "that it weighs, too."
+            )
+        return None
+    if y_val is None:
+        raise ValueError("X_val is provided, but y_val was not provided. Pass both or none.")
+    if X_val is None:
+        raise ValueError("y_val is provided, but X_val was not provided. Pass both or none.")
+    try:
+        X_val, y_val, _ = validate_samples(
+            draft, X_val, y_val, None, targets.check_form, reset=False, dtype=dtype
+        )
+        targets.check(y_val)
+    except (ValueError, TypeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"In the validation samples (X_val, y_val): {error}") from error
+    weights = check_weights(sample_weight_val, len(y_val), "sample_weight_val")
+    return X_val, y_val, None if weights is None else cast_weights(weights, np.float64)
+
+
+@quiet
+def validate_samples_to_predict(estimator, X):
+    """Check the samples to predict, and keep their dtype.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; not changed.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+    Returns
+    -------
+    X : ndarray or sparse CSR of shape (n_samples, n_features)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If X is not numbers in as many columns as the estimator was fitted on.
+    """
+    refuse_before_conversion(X)
+    if isinstance(X, np.ndarray) and not hasattr(estimator, "feature_names_in_"):
+        # There are no names to compare; to look for them takes a third of the time of one sample.
+        X = check_array(X, estimator=estimator, input_name="X")
+        if X.shape[1] != estimator.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+                f"{estimator.n_features_in_} features as input."
+            )
+    else:
+        X = validate_data(estimator, check_sparse(X, "X"), reset=False, accept_sparse="csr")
+    refuse_all_but_numbers(X)
+    return X
+
+
+def refuse_before_conversion(X):
+    """Refuse arrays of strings, bytes, records and complex numbers by their dtype."""
+    dtype = getattr(X, "dtype", None)
+    kind = getattr(dtype, "kind", None)  # dtypes of pandas may have none
+    if kind == "c":
+        raise ValueError(
+            f"Complex data not supported: X has dtype {dtype}, and the network computes "
+            f"with real numbers. Make the real and imaginary parts separate columns."
+        )
+    if isinstance(dtype, np.dtype) and kind in "SUV":
+        raise ValueError(
+            f"X has dtype {dtype}, and the network computes with real numbers. Convert "
+            f"strings of digits with X.astype(float), and encode categories, for example "
+            f"with sklearn.preprocessing.OneHotEncoder."
+        )
+
+
+def refuse_all_but_numbers(X):
+    """Refuse what scikit-learn accepts as numeric and is not: dates, durations, categories."""
+    if X.dtype.kind not in "fiub":
+        raise ValueError(
+            f"X has dtype {X.dtype}, and the network computes with real numbers. Turn dates and "
+            f"durations into numbers by dividing by a unit, as in "
+            f"(X - X.min()) / np.timedelta64(1, 'D'), and encode categories, for example with "
+            f"sklearn.preprocessing.OneHotEncoder."
+        )
+
+
+def check_sparse(X, name):
+    """Return a sparse array whose indices are valid; conversions and products would not check.
+
+    Its indices are read through a container of this function's own, as SciPy's check may shorten
+    the arrays of the container that it is called on.
+    """
+    if not issparse(X) or X.ndim != 2:
+        return X
+    try:
+        if X.format == "coo":
+            coo_array((X.data, X.coords), shape=X.shape)
+        else:
+            if X.format not in ("csr", "csc", "bsr"):
+                X = X.tocsr()
+            parts = X.data, X.indices, X.indptr
+            type(X)(parts, shape=X.shape).check_format(full_check=True)
+    except (ValueError, IndexError) as error:
+        raise ValueError(
+            f"{name} is a broken sparse array: {error}. Build it anew; check_format() of CSR, CSC "
+            f"and BSR arrays finds such errors."
+        ) from error
+    return X
+
+
+def refuse_overflow(X, dtype, name):
+    """Refuse values that are finite, but not in the dtype that the network computes in."""
+    most = np.finfo(dtype).max
+    if X.dtype.kind != "f" or np.finfo(X.dtype).max <= most:
+        return
+    data = X.data if issparse(X) else X
+    for extreme in (data.min(initial=0), data.max(initial=0)):
+        if abs(extreme) > most:
+            raise ValueError(
+                f"{name} holds {extreme!s}, a value too large for {dtype}, which the network "
+                f"computes in. Scale {name}, for example with StandardScaler"
+                + (", or fit anew on float64." if dtype == np.float32 else ".")
+            )
+
+
+def refuse_infinite_outputs(X, outputs, name):
+    """Refuse finite samples whose outputs are not finite, as the products overflowed."""
+    if np.isfinite(outputs).all():
+        return
+    row = np.argmin(np.isfinite(outputs).all(axis=1))
+    largest = np.abs(X[[row]]).max()
+    raise ValueError(
+        f"The {name} of sample {row} of X overflow {outputs.dtype}, which the network computes in: "
+        f"the sample's largest absolute value is {largest!s}. Scale X as the training samples "
+        f"were, for example with StandardScaler in a pipeline before the network."
+    )
+
+
+def hold_out(data, strata, validation_fraction, seed):
+    """Split samples into those to train on and those to validate with.
+
+    Parameters
+    ----------
+    data : Data
+    strata : ndarray of shape (n_samples,) or None
+        The class of every sample. Both parts have all classes, in equal shares.
+    validation_fraction : float
+        Share to hold out. At least one sample of each class is held out, and at least two
+        samples, as R2 needs.
+    seed : int
+        Seed of the split.
+
+    Returns
+    -------
+    data, validation : Data
+        They share their arrays, and differ in `indices`.
+
+    Raises
+    ------
+    ValueError
+        If there are too few samples.
+    """
+    indices, n_classes = data.indices, 1
+    n_val = max(ceil(validation_fraction * len(indices)), 2)
+    if strata is not None:
+        strata = strata[indices]
+        classes, counts = np.unique(strata, return_counts=True)
+        n_classes = len(classes)
+        n_val = max(n_val, n_classes)
+        if counts.min() < 2:
+            raise ValueError(
+                f"The least populated classes in y have only 1 member of a weight above zero, such "
+                f"as {classes[counts.argmin()]}, and early_stopping=True splits every class. Get "
+                f"more samples of it or leave it out, or pass X_val and y_val to validate with."
+            )
+    if len(indices) - n_val < n_classes:
+        raise ValueError(
+            f"validation_fraction={validation_fraction} holds {n_val} samples out of "
+            f"n_samples={len(indices)}, which leaves too few to train on. Decrease it, get more "
+            f"samples, or pass validation samples as X_val and y_val."
+        )
+    kept, held_out = train_test_split(
+        indices, test_size=n_val, stratify=strata, random_state=seed
+    )
+    return replace(data, indices=kept), replace(data, indices=held_out)

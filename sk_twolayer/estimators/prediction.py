@@ -1,0 +1,45 @@
+"""The forward pass of a fitted network: its scores, or the activations of its hidden layer.
+
+Samples are computed in chunks, sparse samples are never made dense, and pending updates of W1 stay
+pending.
+"""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.validation import check_is_fitted
+
+from sk_twolayer.data import refuse_infinite_outputs, validate_samples_to_predict
+from sk_twolayer.network import compute_hidden, compute_scores
+from sk_twolayer.sparse import keep_columns, occurring_features, read_weights
+
+
+def predict_scores(estimator, X):
+    """Return the scores of samples, of shape (n_samples, n_outputs)."""
+    X, samples, (W1, W2), (b1, b2), activation = samples_and_parameters(estimator, X)
+    scores = compute_scores(samples, W1, W2, b1, b2, activation)
+    refuse_infinite_outputs(X, scores, "scores")
+    return scores
+
+
+def hidden_activations(estimator, X):
+    """Return the hidden activations of samples, of shape (n_samples, hidden_size)."""
+    X, samples, (W1, _), (b1, _), activation = samples_and_parameters(estimator, X)
+    hidden = compute_hidden(samples, W1, b1, activation)
+    refuse_infinite_outputs(X, hidden, "hidden activations")
+    return hidden
+
+
+def samples_and_parameters(estimator, X):
+    """Return the validated samples, their columns that W1 has rows for, and the parameters."""
+    check_is_fitted(estimator, "out_activation_")
+    X = validate_samples_to_predict(estimator, X)
+    samples, fitted = X, dict(vars(estimator))  # another thread may train the estimator
+    if "coefs_" in fitted:
+        coefs = fitted["coefs_"]
+    elif issparse(X):
+        features = occurring_features(X)
+        samples = keep_columns(X, features, np.empty(X.shape[1], np.int32))
+        fitted, coefs = read_weights(estimator, features)
+    else:
+        fitted, coefs = read_weights(estimator)
+    return X, samples, coefs, fitted["intercepts_"], fitted["activation"]

@@ -1,0 +1,91 @@
+"""The parameters: one flat vector, four views of it, and the values they start from.
+
+All parameters live in one vector laid out ``[W1 | W2 | b1 | b2]``. The gradient and what the
+optimizers remember have the same layout: so an update of everything is a handful of NumPy calls,
+the penalty applies to the leading slice, and a copy of the network is a copy of one array.
+"""
+
+import numpy as np
+
+# What passes over all parameters works on blocks of this many entries, which stay in the
+# processor's cache from one operation to the next.
+BLOCK_SIZE = 2**15
+
+
+def n_parameters(n_features, hidden_size, n_outputs):
+    """Length of the flat vector ``[W1 | W2 | b1 | b2]``."""
+    return (n_features + n_outputs) * hidden_size + hidden_size + n_outputs
+
+
+def unpack(vector, n_features, hidden_size, n_outputs):
+    """Return the views W1, W2, b1, b2 of the flat vector.
+
+    Parameters
+    ----------
+    vector : ndarray of shape (n_parameters,)
+        The parameters, or anything laid out like them.
+    n_features, hidden_size, n_outputs : int
+        The shape of the network.
+
+    Returns
+    -------
+    W1 : ndarray of shape (n_features, hidden_size)
+    W2 : ndarray of shape (hidden_size, n_outputs)
+    b1 : ndarray of shape (hidden_size,)
+    b2 : ndarray of shape (n_outputs,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_twolayer.network import unpack
+    >>> W1, W2, b1, b2 = unpack(np.arange(9.0), 2, 2, 1)
+    >>> W2
+    array([[4.],
+           [5.]])
+    >>> b2
+    array([8.])
+    """
+    ends = np.cumsum([n_features * hidden_size, hidden_size * n_outputs, hidden_size])
+    W1, W2, b1, b2 = np.split(vector, ends)
+    return W1.reshape(n_features, hidden_size), W2.reshape(hidden_size, n_outputs), b1, b2
+
+
+def initialize(W1, W2, b1, b2, init, rng):
+    """Draw Gaussian weights, W1 first and row by row, and set the biases to zero.
+
+    Parameters
+    ----------
+    W1, W2, b1, b2 : ndarray
+        The parameters, overwritten.
+    init : {"he", "glorot"} or float
+        The standard deviation of the weights: sqrt(2 / n_in) for "he" [1]_,
+        sqrt(2 / (n_in + n_out)) for "glorot" [2]_, n_in and n_out being the layer's
+        inputs and outputs; or the number itself.
+    rng : numpy.random.RandomState
+        Where the weights come from.
+
+    References
+    ----------
+    .. [1] He, Zhang, Ren, Sun. "Delving deep into rectifiers." ICCV 2015.
+    .. [2] Glorot, Bengio. "Understanding the difficulty of training deep feedforward
+       neural networks." AISTATS 2010.
+    """
+    for W in (W1, W2):
+        n_in, n_out = W.shape
+        deviation = init
+        if init == "he":
+            deviation = np.sqrt(2 / n_in)
+        elif init == "glorot":
+            deviation = np.sqrt(2 / (n_in + n_out))
+        size = max(1, 2**18 // (8 * n_out))  # rows at a time, to bound the memory
+        for start in range(0, n_in, size):
+            rows = W[start : start + size]
+            rows[:] = deviation * rng.standard_normal(rows.shape)
+    b1[:] = 0
+    b2[:] = 0
+
+
+def blocks(*vectors):
+    """Cut vectors of one length into views of at most BLOCK_SIZE entries, side by side."""
+    for start in range(0, len(vectors[0]), BLOCK_SIZE):
+        yield [vector[start : start + BLOCK_SIZE] for vector in vectors]

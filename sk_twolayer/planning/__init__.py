@@ -1,0 +1,10 @@
+"""Planning: from hyper-parameters and data to everything that training needs.
+
+``auto`` holds the rules behind "auto" hyper-parameters; ``plan`` decides everything before the first
+update; ``warm_start`` continues from an earlier call, or resumes an interrupted fit.
+"""
+
+from sk_twolayer.planning.plan import Plan, make_plan
+from sk_twolayer.planning.warm_start import kept_weights, make_checkpoint
+
+__all__ = ["Plan", "kept_weights", "make_checkpoint", "make_plan"]

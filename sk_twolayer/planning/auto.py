@@ -1,0 +1,157 @@
+"""What the hyper-parameters "auto" stand for.
+
+Each rule is a method of `AutoRules`, whose docstring is its formula. There, n is the number of
+training samples, D the number of features, C the number of classes (2 for a label indicator), and
+"rare" means that features are rare, as words are in texts: less than a tenth of the entries of X are
+not zero. All statistics are of up to 1,000 samples, see ``data.statistics``. The measurements behind
+the numbers are in benchmarks/README.md.
+"""
+
+from functools import cached_property
+from math import ceil, sqrt
+
+from scipy.sparse import issparse
+
+from sk_twolayer.data import DataSummary
+
+# Features are rare where a smaller share of the entries is not zero. In text it is some hundredths
+# at most; in pictures it is more.
+RARE = 0.1
+
+
+class AutoRules:
+    """The rules behind "auto", for an estimator and its data.
+
+    Parameters
+    ----------
+    estimator : TwoLayerClassifier or TwoLayerRegressor
+        Its `solver` and `hidden_size` matter.
+    data : Data
+        The training samples.
+    targets : ClassTargets or RegressionTargets
+        The targets of the network.
+    one_pass : bool
+        True in `partial_fit`.
+    """
+
+    def __init__(self, estimator, data, targets, one_pass):
+        self.solver, self.hidden_size = estimator.solver, estimator.hidden_size
+        self.X, self.n_samples, self.n_features = data.X, len(data.indices), data.X.shape[1]
+        self.regresses, self.n_outputs = targets.output == "identity", targets.n_outputs
+        self.n_classes = 2 if targets.output == "logistic" else targets.n_outputs
+        self.one_pass = one_pass
+        self.summary = DataSummary(data)
+
+    @cached_property
+    def rare(self):
+        """True for "adamw" if features are rare."""
+        return self.solver == "adamw" and self.summary.density < RARE
+
+    def batch_size(self):
+        """Return n/20 within 64 to 100 for "adamw", and n/10 within 32 to 200 for the others.
+
+        For "adamw" it is n/10 within 64 to 200 if features are rare, or n/50 within these bounds if
+        X is sparse, as updates cost what the samples cost; and n/50 within 32 to 200 in
+        `partial_fit`, which sees each sample once. For "sgd" it is n/50 within 32 to 200 if a
+        feature of sparse samples occurs less than once in such a batch, on average. For "lbfgs" all
+        batches make one gradient, and their size, 1,000, only bounds the memory.
+        """
+        n, solver, sparse = self.n_samples, self.solver, issparse(self.X)
+        if solver == "lbfgs":
+            return min(1000, n)
+        if solver == "adamw" and not (self.one_pass or self.rare):
+            return min(max(n // 20, 64), 100)
+        least = 64 if solver == "adamw" and not self.one_pass else 32
+        smaller = min(max(n // 50, least), 200)
+        if solver == "sgd" and sparse and smaller * self.X.nnz < self.X.shape[0] * self.n_features:
+            return smaller
+        if solver == "adamw" and (self.one_pass or sparse):
+            return smaller
+        return min(max(n // 10, least), 200)
+
+    def max_iter(self, updates_per_epoch):
+        """Return max(20, 400 / updates per epoch), or 300 in place of 400 for a regressor.
+
+        If features are rare it is max(6, 140 / updates per epoch), as the model overfits rare
+        features within a few epochs. It is 200 for "lbfgs".
+        """
+        if self.solver == "lbfgs":
+            return 200
+        if self.rare:
+            return max(6, ceil(140 / updates_per_epoch))
+        return max(20, ceil((300 if self.regresses else 400) / updates_per_epoch))
+
+    def dropout(self):
+        """Return 0 for "adamw", but 0.5 in `fit` if features are rare; 0.1 for "adam" and "sgd".
+
+        Many rare features occur in one class by chance. Elsewhere the decay of "adamw" does as much
+        in less time. It is 0 for "lbfgs", and for a regressor: its predictions are sums over all
+        units, in which a dropped unit is an error.
+        """
+        if self.solver == "lbfgs" or self.regresses:
+            return 0.0
+        if self.solver == "adamw":
+            return 0.5 if self.rare and not self.one_pass else 0.0
+        return 0.1
+
+    def alpha(self):
+        """Return 1e-3; for "adamw", min(2000/(C n), max(5/C, 1)) min(1, 7 D^2/n) d.
+
+        d is the mean ratio of a column's standard deviation to its root mean square, or 1 if
+        features are rare: a column that varies little around a large mean needs large weights. A
+        regressor has min(400/n, 1.5) min(1, 7 D^2/n). The factor with D: many samples of few
+        features do not let the network fit noise, and decay would keep it from fitting curves.
+
+        It is 0 for "adamw" in `partial_fit`: a stream has no number of samples, and decay at every
+        update would forget features that occur seldom.
+        """
+        if self.solver != "adamw":
+            return 1e-3
+        if self.one_pass:
+            return 0.0
+        few_features = min(1.0, 7 * self.n_features**2 / self.n_samples)
+        if self.regresses:
+            return min(400 / self.n_samples, 1.5) * few_features
+        most = max(5 / self.n_classes, 1.0)
+        decay = min(2000 / (self.n_classes * self.n_samples), most) * few_features
+        return decay if self.rare else decay * self.summary.relative_deviation
+
+    def learning_rates(self, batch_size):
+        """Return the learning rate and its factor for W1.
+
+        - "adamw": 0.03 (0.06 for a regressor), and for W1 at most 1/m, where m is the mean L1 norm
+          of the samples. A step of Adam moves each weight by about the rate, and so the input of a
+          hidden unit by about the rate times that norm. If features are rare, at most 0.006 for W1:
+          the running mean of the gradient moves a weight for several updates after its feature
+          occurred, and no other gradient corrects that.
+        - "adam": min(0.02, 1/m).
+        - "sgd": min(max(0.1, sqrt(batch_size) / (32 s)), 30 / s), where s is the mean squared norm
+          of the samples, at least 1: its gradient grows with the square of the inputs. For samples
+          about as short as TF-IDF makes them, larger batches have less noise and allow larger steps.
+        - "sgd" in a regressor: min(0.1, 1 / (hidden_size + 2 n_outputs s)), which bounds the
+          curvature of the squared loss. A step of Nesterov's momentum of 0.9 is stable below 1.4
+          over the largest second derivative.
+
+        In `partial_fit`, which plans no decay of the rate, 0.03, 0.06, 0.02 and 1/m are divided by
+        three. "lbfgs" has no learning rate.
+        """
+        if self.solver == "lbfgs":
+            return None, 1.0
+        if self.solver == "sgd":
+            squared = self.summary.mean_squared_norm
+            if self.regresses:
+                curvature = self.hidden_size + 2 * self.n_outputs * min(squared, 1e300)
+                return min(0.1, 1 / curvature), 1.0
+            squared = max(squared, 1)
+            return min(max(0.1, sqrt(batch_size) / 32 / squared), 30 / squared), 1.0
+        bound = 1 / max(self.summary.mean_l1_norm, 1e-300)
+        share = 1 / 3 if self.one_pass else 1.0
+        if self.solver == "adam":
+            return share * min(0.02, bound), 1.0
+        rate = 0.06 if self.regresses else 0.03
+        most_if_rare = 0.006 / (share * rate)
+        return share * rate, min(1.0, bound / rate, most_if_rare if self.rare else 1.0)
+
+    def init(self, activation):
+        """Return "he" for the activation "relu", and "glorot" for the others."""
+        return "he" if activation == "relu" else "glorot"
