@@ -14,7 +14,7 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sk_twolayer.activations import ACTIVATIONS
-from sk_twolayer.schedules import SCHEDULES
+from sk_twolayer.optimizers import SCHEDULES
 
 
 class HyperParameters:
