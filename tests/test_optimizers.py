@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 # The optimizers of MLPClassifier have no public name, and are what ours are to equal.
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
-from sk_twolayer import blocks
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor, blocks
 from sk_twolayer.optimizers import SGD, Adam, AdamW
 
 
@@ -91,6 +91,12 @@ def test_a_mean_square_that_vanishes_in_float32_divides_nothing_by_zero():
         adamw.update(vectors[1] * (t == 1), 0.1, t)
     # The first update moves by the rate, and those after it by ever smaller shares of that.
     assert_allclose(vectors[0], 1 - 0.1 * sum(shares(0.1, 0.2, 199)), rtol=1e-5)
+
+
+def test_adamw_has_the_default_betas_of_the_estimators():
+    adamw = AdamW(np.zeros(3), hidden_size=1, n_outputs=1)
+    for estimator in (TwoLayerClassifier(), TwoLayerRegressor()):
+        assert (adamw.beta_1, adamw.beta_2) == (estimator.beta_1, estimator.beta_2)
 
 
 def shares(beta_1, beta_2, n_updates):

@@ -106,7 +106,7 @@ class AdamW:
         Strength of the weight decay.
     first_layer : float, default=1.0
         Factor of the learning rate for W1.
-    beta_1, beta_2 : float, default=0.9, 0.95
+    beta_1, beta_2 : float, default=0.9, 0.98
         Decay rates of the running means. beta_1 is less than sqrt(beta_2).
     epsilon : float, default=1e-8
         Square root of the initial value of v.
@@ -140,7 +140,7 @@ class AdamW:
         decay=0.01,
         first_layer=1.0,
         beta_1=0.9,
-        beta_2=0.95,
+        beta_2=0.98,
         epsilon=1e-8,
     ):
         if moments is None:
