@@ -94,7 +94,7 @@ def test_large_models_are_sampled(monkeypatch):
 def test_errors_are_named():
     with pytest.raises(NotFittedError):
         gradient_check(TwoLayerClassifier(), TOY_X, TOY_Y)
-    with pytest.raises(ValueError, match=r"X has shape \(5, 3\).* W1 takes 4 features"):
+    with pytest.raises(ValueError, match=r"X has shape \(5, 3\).* W1 has 4 features"):
         gradient_check(toy_parameters(), TOY_X[:, 1:], TOY_Y)
-    with pytest.raises(ValueError, match="y 4 rows"):
+    with pytest.raises(ValueError, match="y has 4 samples"):
         gradient_check(toy_parameters(), TOY_X, TOY_Y[1:])

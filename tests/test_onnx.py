@@ -235,7 +235,7 @@ def test_labels_of_all_kinds(classes, expected, zipmap):
 def test_labels_that_onnx_does_not_have(classes, zipmap):
     model = fit("multiclass" if len(classes) == 3 else "binary")
     model.classes_ = classes
-    with pytest.raises(ValueError, match="those of ONNX are 64-bit integers or strings"):
+    with pytest.raises(ValueError, match="ONNX labels must be 64-bit integers or strings"):
         export(model, X, zipmap=zipmap)
 
 
@@ -301,7 +301,7 @@ def test_numbers_for_classes(zipmap):
     labels, p = run(model, X, nocl=True, zipmap=zipmap)
     assert_array_equal(model.classes_[labels], model.predict(X))
     assert list(p[0]) == [0, 1, 2] if zipmap else p.shape == (150, 3)
-    with pytest.raises(ValueError, match="no names for the outputs of zipmap='columns'"):
+    with pytest.raises(ValueError, match="zipmap='columns' names its outputs after the labels"):
         export(model, X, nocl=True, zipmap="columns")
 
 
