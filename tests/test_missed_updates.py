@@ -43,9 +43,7 @@ def test_the_maps_equal_repeated_single_updates(momentum, nesterov):
     n_updates=st.integers(1, 40),
     seed=st.integers(0, 1000),
 )
-def test_pending_updates_of_sgd_equal_single_updates_at_random_reads_and_rates(
-    kind, alpha, recent, n_updates, seed
-):
+def test_pending_updates_of_sgd_equal_single_updates(kind, alpha, recent, n_updates, seed):
     """Rows are read at random updates, and the tables of maps are joined between the reads."""
     rng = np.random.default_rng(seed)
     W, velocity = rng.standard_normal((2, 5, 3))
@@ -77,9 +75,7 @@ def test_pending_updates_of_sgd_equal_single_updates_at_random_reads_and_rates(
     n_updates=st.integers(1, 60),
     seed=st.integers(0, 1000),
 )
-def test_pending_updates_of_adamw_equal_single_updates_at_random_reads_and_rates(
-    betas, decay, recent, n_updates, seed
-):
+def test_pending_updates_of_adamw_equal_single_updates(betas, decay, recent, n_updates, seed):
     rng = np.random.default_rng(seed)
     shape = {"hidden_size": 3, "n_outputs": 1}
     vectors = rng.uniform(0.1, 1, (3, 5 * 3 + 3 + 3 + 1))
