@@ -302,9 +302,8 @@ def test_numpy_scalars_as_parameters_do_not_change_a_float32_fit(solver, contain
 def test_curves_of_one_feature_are_learned():
     x = np.random.default_rng(0).uniform(-3, 3, (1300, 1))
     regressor = TwoLayerRegressor(random_state=0).fit(x[:300], np.sin(3 * x[:300, 0]))
-    assert (
-        regressor.score(x[300:], np.sin(3 * x[300:, 0])) > 0.8
-    )  # a decay of 400 / 300 would give 0.3
+    # With a decay of 400 / 300, the score would be 0.3.
+    assert regressor.score(x[300:], np.sin(3 * x[300:, 0])) > 0.8
     stripes = np.sin(3 * x[:, 0]) > 0
     classifier = TwoLayerClassifier(random_state=0).fit(x[:300], stripes[:300])
     assert classifier.score(x[300:], stripes[300:]) > 0.95

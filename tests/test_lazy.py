@@ -232,10 +232,8 @@ def test_a_chunk_changes_only_the_rows_of_W1_whose_features_occur(options):
 def test_a_memory_error_while_rows_are_exchanged_changes_nothing(helper, options, monkeypatch):
     X, y = texts()
     before = plain_classifier(5, alpha=0.1, random_state=0, **options)
-    for rows in (
-        slice(0, 80),
-        slice(80, 120),
-    ):  # the first chunk has too many features for lazy updates
+    # More than half of the features occur in these chunks, which copy all rows of W1.
+    for rows in (slice(0, 80), slice(80, 120)):
         before.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
     before = pickle.dumps(before)
     original, n_struck = getattr(streams, helper), 0
@@ -366,6 +364,5 @@ def test_beta_1_must_be_less_than_the_root_of_beta_2_for_adamw(container):
             call(container(X), y)
     assert not hasattr(model, "classes_")
     model.set_params(beta_2=0.82).fit(container(X), y)
-    model.set_params(solver="adam", beta_2=0.81).fit(
-        container(X), y
-    )  # epsilon bounds the steps of adam
+    # The epsilon of adam bounds its steps.
+    model.set_params(solver="adam", beta_2=0.81).fit(container(X), y)

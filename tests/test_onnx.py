@@ -72,7 +72,7 @@ def assert_same(model, X, labels, p):
 @over_dtypes
 @over_kinds
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
-def test_labels_and_probabilities_equal_the_models(activation, kind, dtype):
+def test_labels_and_probabilities_match_the_model(activation, kind, dtype):
     model = fit(kind, dtype, activation=activation)
     assert_same(model, X.astype(dtype), *run(model, X.astype(dtype)))
 
@@ -385,7 +385,7 @@ def fit_regressor(kind, dtype=np.float64, **options):
 @over_dtypes
 @pytest.mark.parametrize("kind", CONTINUOUS)
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
-def test_predictions_equal_the_regressors(activation, kind, dtype):
+def test_predictions_match_the_regressor(activation, kind, dtype):
     model, rows = fit_regressor(kind, dtype, activation=activation), X[:, :2].astype(dtype)
     graph = to_onnx(model, rows[:1])
     onnx.checker.check_model(graph, full_check=True)
