@@ -1,8 +1,8 @@
-"""The gradient check compares the backward pass with the forward pass it should belong to.
+"""The gradient check: compare the gradients of the backward pass with differences of the loss.
 
-Every parameter is increased and decreased by a small step, and the difference of the two
-losses, divided by twice the step, must equal the gradient that backpropagation computes. This
-costs two losses per parameter, so of large models a sample of parameters is checked.
+The check increases and decreases a parameter by a small step. The difference of the two losses,
+divided by twice the step, must equal the gradient. This takes two losses per parameter, so that the
+check draws a sample of the parameters of a large model.
 """
 
 import numpy as np
@@ -29,42 +29,41 @@ def gradient_check(
     Parameters
     ----------
     estimator_or_parameters : fitted TwoLayerClassifier, TwoLayerRegressor or dict
-        The model to check; or its parameters ``{"W1": ..., "b1": ..., "W2": ..., "b2":
-        ...}``, with `alpha`, `activation` and `output` given as well.
+        The model to check, or its parameters ``{"W1": ..., "b1": ..., "W2": ..., "b2": ...}``. The
+        arguments `alpha`, `activation` and `output` belong to the parameters; an estimator has
+        its own.
     X : array-like of shape (n_samples, n_features)
-        A batch of rows; a few dozen are enough.
+        The samples. A few dozen are enough.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        As for `fit`, if an estimator is checked. With parameters, class numbers for a
-        softmax, 0 and 1 per output for a logistic output, numbers for an identity.
+        For an estimator, the targets as for `fit`. For parameters, class indices for a softmax,
+        labels 0 or 1 for a logistic output, continuous targets for an identity.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows.
+        Sample weights.
     alpha : float, default=0.0
-        L2 strength; an estimator's own is used for it.
+        Strength of the L2 penalty.
     activation : str, default="relu"
-        Hidden activation; an estimator's own is used for it.
+        Activation function of the hidden units.
     output : {"softmax", "logistic", "identity"}, default="softmax"
-        What turns scores into probabilities, or that they are predictions; an estimator's own
-        is used for it.
+        Function that turns scores into probabilities; "identity" for predictions.
     step : float, default=1e-5
         Step of the central differences.
     max_coordinates : int, default=1000
-        Most entries of each of W1, b1, W2, b2 that are checked; a sample, if there are
-        more.
+        Maximum number of entries to check in each of W1, b1, W2 and b2. A larger array is sampled.
     random_state : int, default=0
         Seed of the sample.
 
     Returns
     -------
     errors : dict of str to float
-        The maximum of ``|a - n| / max(1e-8, |a| + |n|)`` over the entries of W1, b1, W2 and
-        b2, a being the analytic and n the numeric gradient: about 1e-9 to 1e-6 if they
-        agree. Entries whose step changes the sign of a relu's input are left out: the loss
-        is not differentiable there. NaN if that leaves none.
+        For each of W1, b1, W2 and b2, the maximum of ``|a - n| / max(1e-8, |a| + |n|)`` over its
+        entries, where a is the analytic and n the numeric gradient. It is about 1e-9 to 1e-6 if
+        they agree. The check leaves out an entry if its step changes the sign of a relu's input,
+        where the loss is not differentiable. NaN if no entry is left.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit together.
+        If the shapes do not match.
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
 
@@ -92,12 +91,12 @@ def gradient_check(
         check_is_fitted(model)
         (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
         activation, output = model.activation, model.out_activation_
-        alpha = 0.0 if model.solver == "adamw" else model.alpha_  # whose decay is no penalty
+        alpha = 0.0 if model.solver == "adamw" else model.alpha_  # weight decay is no penalty
         y = model._targets.of(model).encode(y, np.float64)
     if X.shape[1] != len(W1) or len(X) != len(y):
         raise ValueError(
-            f"X has shape {X.shape} and y {len(y)} rows, but W1 takes {len(W1)} features: give "
-            f"one row of y for each of X, and X the features the model was trained on."
+            f"X has shape {X.shape}, y has {len(y)} samples, and W1 has {len(W1)} features. Pass "
+            "as many samples in y as in X, and the features that the model was trained on."
         )
     if sample_weight is not None:
         sample_weight = column_or_1d(sample_weight).astype(np.float64)
@@ -117,7 +116,7 @@ def gradient_check(
         own[...] = given
 
     def loss_at(parameter, entry, value):
-        """Loss, and which hidden units are active, with one entry set to a value."""
+        """Return the loss and the active hidden units, with one entry set to a value."""
         kept = parameter[entry]
         parameter[entry] = value
         loss, _ = network.loss_and_gradients(X, y, sample_weight)

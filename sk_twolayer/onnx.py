@@ -1,15 +1,15 @@
-"""Export to ONNX, to serve a fitted network where there is no scikit-learn, or no Python.
+"""Export to ONNX, to serve a fitted network without scikit-learn, or without Python.
 
-Importing this module registers `TwoLayerClassifier` and `TwoLayerRegressor` with skl2onnx, alone or
-at the end of a pipeline. In the middle of one, where the next step takes their hidden activations,
-skl2onnx has no place for them, and the export fails. The graph computes in float64 if it is to take
-that, and otherwise in float32; it does not check its input, as the estimator does. Predictions of a
-regressor are a matrix, ``variable``, with a column for each target, in the units of y.
+Importing this module registers `TwoLayerClassifier` and `TwoLayerRegressor` with skl2onnx. It
+exports them alone or as the last step of a pipeline, but not as a transformer before the last step.
+The graph computes in float64 if its input is float64, and in float32 otherwise. It does not
+validate its input. A regressor has one output, ``variable``: a matrix with one column per target,
+in the units of y.
 
-skl2onnx's options for classifiers are understood: with ``zipmap=False`` the probabilities
-are a matrix, with ``zipmap="columns"`` an output per class, and by default dictionaries,
-whose values ONNX has in float32 only; ``raw_scores=True`` leaves the scores as they are,
-of which two classes have minus the score and the score; ``nocl=True`` numbers the classes.
+A classifier supports skl2onnx's options. By default the probabilities are dictionaries, whose
+values are float32 in ONNX; with ``zipmap=False`` they are a matrix, and with ``zipmap="columns"``
+one output per class. ``raw_scores=True`` returns scores instead of probabilities: for two classes,
+minus the score and the score. ``nocl=True`` returns class indices instead of labels.
 
 Examples
 --------
@@ -41,8 +41,8 @@ try:
     from onnx.helper import np_dtype_to_tensor_dtype
     from skl2onnx import update_registered_converter
 
-    # The parser of classifiers, with all their options, has no public name. Left to choose it by
-    # itself, skl2onnx uses it before `parse` could refuse what it fails at.
+    # skl2onnx has no public name for its parser of classifiers. If skl2onnx chose the parser by
+    # itself, `parse_classifier` could not check the labels and the options before it.
     from skl2onnx._parse import _parse_sklearn_classifier
     from skl2onnx.common import data_types
     from skl2onnx.common.utils import check_input_and_output_numbers
@@ -57,38 +57,41 @@ ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity"
 
 
 def is_multilabel(model):
-    """Return whether the classifier was fitted on a label indicator."""
+    """Return True if the classifier was fitted on a label indicator."""
     return model.out_activation_ == "logistic" and len(model.intercepts_[1]) > 1
 
 
 def onnx_labels(classes):
-    """Return the labels as ONNX has them: int64 (for booleans too), or strings in UTF-8."""
+    """Convert labels to ONNX types: int64, also for booleans, or strings in UTF-8."""
     if all(isinstance(label, str) for label in classes):
         return np.array([label.encode() for label in classes], dtype=object)
     if classes.dtype.kind in "iubf":
-        with np.errstate(invalid="ignore"):  # what int64 cannot hold is found below
+        with np.errstate(invalid="ignore"):  # the comparison finds what int64 cannot hold
             labels = classes.astype(np.int64)
         if np.array_equal(labels, classes):
             return labels
-    raise ValueError(f"The labels are {classes}: those of ONNX are 64-bit integers or strings.")
+    raise ValueError(f"ONNX labels must be 64-bit integers or strings, got {classes}.")
 
 
 def parse_classifier(scope, model, inputs, custom_parsers=None):
-    """Declare the outputs, after refusing what skl2onnx would fail at without a clear error."""
+    """Check the labels and the options, for clear errors, and declare the outputs."""
     check_is_fitted(model, "coefs_")
     onnx_labels(model.classes_)
     options = scope.get_options(model, {"zipmap": True, "nocl": False})
     if options["nocl"] and options["zipmap"] == "columns":
-        raise ValueError("nocl=True leaves no names for the outputs of zipmap='columns'.")
+        raise ValueError(
+            "zipmap='columns' names its outputs after the labels, which nocl=True leaves out: "
+            "use only one of them."
+        )
     outputs = _parse_sklearn_classifier(scope, model, inputs, custom_parsers)
     if isinstance(outputs[-1].type, data_types.SequenceType):
-        [zipmap] = outputs[-1].operators_outputs_  # makes dictionaries of float32 only
+        [zipmap] = outputs[-1].operators_outputs_  # supports float32 only
         zipmap.inputs[-1].set_type(data_types.FloatTensorType())
     return outputs
 
 
 def infer_classifier_shapes(operator):
-    """Set the types and shapes of the two outputs."""
+    """Set the types and the shapes of both outputs."""
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=2)
     model = operator.raw_operator
     labels, probabilities = operator.outputs
@@ -101,7 +104,7 @@ def infer_classifier_shapes(operator):
 
 
 class Graph:
-    """Writes nodes into a graph, in the dtype that it is to compute in."""
+    """Write nodes into a graph that computes in the dtype of its input."""
 
     def __init__(self, scope, operator, container):
         self.scope, self.container, self.X = scope, container, operator.inputs[0].full_name
@@ -109,20 +112,20 @@ class Graph:
         self.dtype = np.dtype(np.float64 if is_double else np.float32)
 
     def constant(self, name, array):
-        """Add an array; return its name, which is the one given or starts so."""
+        """Add an array, and return its unique name, which starts with `name`."""
         name = self.scope.get_unique_variable_name(name)
         tensor_type = np_dtype_to_tensor_dtype(array.dtype)
         self.container.add_initializer(name, tensor_type, array.shape, array.ravel())
         return name
 
     def node(self, name, op_type, *inputs, **attributes):
-        """Add a node; return the name of its output, which is the one given or starts so."""
+        """Add a node, and return the unique name of its output, which starts with `name`."""
         name = self.scope.get_unique_variable_name(name)
         self.container.add_node(op_type, list(inputs), name, name=name, **attributes)
         return name
 
     def scores(self, activation, **parameters):
-        """Add the scores of the network, under the names of its formulas."""
+        """Add the nodes of the scores, named as in the network's formulas."""
         W1, W2, b1, b2 = (
             self.constant(name, parameters[name].astype(self.dtype))
             for name in ("W1", "W2", "b1", "b2")
@@ -134,14 +137,14 @@ class Graph:
 
 
 def convert_classifier(scope, operator, container):
-    """Write the network, and what is made of its scores."""
+    """Write the network, its labels, and its probabilities or scores."""
     model, graph = operator.raw_operator, Graph(scope, operator, container)
     node, constant, dtype = graph.node, graph.constant, graph.dtype
     raw_scores = container.get_options(model, {"raw_scores": False})["raw_scores"]
     (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
     scores = graph.scores(model.activation, W1=W1, W2=W2, b1=b1, b2=b2)
 
-    # Labels come from the scores, as in `decode`: the probabilities of large ones round to 1.
+    # The labels follow from the scores, as in `decode`: probabilities of large scores round to 1.
     if model.out_activation_ == "softmax":
         y = node("codes", "ArgMax", scores, axis=1, keepdims=0)
         p = scores if raw_scores else node("p", "Softmax", scores, axis=1)
@@ -167,7 +170,7 @@ def convert_classifier(scope, operator, container):
 
 
 def infer_regressor_shapes(operator):
-    """Set the type and shape of the output, and refuse a network that is not fitted."""
+    """Check that the network is fitted, and set the type and the shape of the output."""
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
     check_is_fitted(operator.raw_operator, "coefs_")
     [y], [X] = operator.outputs, operator.inputs
@@ -178,7 +181,7 @@ def infer_regressor_shapes(operator):
 
 
 def convert_regressor(scope, operator, container):
-    """Write the network, whose scores are brought to the units of y by its last layer."""
+    """Write the network, with a last layer that computes in the units of y."""
     model, graph = operator.raw_operator, Graph(scope, operator, container)
     (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
     W2, b2 = W2 * model.y_scale_, b2 * model.y_scale_ + model.y_mean_

@@ -17,7 +17,7 @@ import sk_twolayer
 PACKAGE = str(Path(sk_twolayer.__file__).parent)
 
 # Modules that compute and allocate, where memory may run out.
-COMPUTING = ("network.py", "optimizers.py", "lazy.py", "missed_updates.py", "lbfgs.py")
+COMPUTING = ("network.py", "sgd.py", "adam.py", "lazy.py", "missed_updates.py", "lbfgs.py")
 
 
 def frozen(value, seen=()):

@@ -1,6 +1,7 @@
-"""scikit-learn's MLPClassifier as the peer: its updates, its minima, its behaviour.
+"""The classifier has the updates, the minima and the behaviour of scikit-learn's MLPClassifier.
 
-Its `alpha` is divided by the number of rows, or their weight; ours is not.
+MLPClassifier divides `alpha` by the number or the total weight of the samples. TwoLayerClassifier
+does not.
 """
 
 import warnings
@@ -50,7 +51,7 @@ def digits(n_class):
         ("adam", {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-7}),
     ],
 )
-def test_full_batch_epochs_are_mlps(kind, activation, solver, options):
+def test_full_batch_epochs_match_mlpclassifier(kind, activation, solver, options):
     n, alpha = 60, 0.5
     if kind == "label indicator":
         X, y = make_multilabel_classification(n, 6, n_classes=3, random_state=0)
@@ -67,7 +68,7 @@ def test_full_batch_epochs_are_mlps(kind, activation, solver, options):
     peer.partial_fit(X, y, classes=classes, sample_weight=w)
     ours.partial_fit(X, y, classes=classes, sample_weight=w)
 
-    del peer._optimizer  # both begin anew, from the same weights
+    del peer._optimizer  # both start again from the same weights
     ours._training_state = None
     ours.coefs_ = [W.copy() for W in peer.coefs_]
     ours.intercepts_ = [b.copy() for b in peer.intercepts_]
@@ -82,7 +83,7 @@ def test_full_batch_epochs_are_mlps(kind, activation, solver, options):
 
 
 @pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer, load_digits])
-def test_lbfgs_ends_at_least_as_low(load):
+def test_lbfgs_reaches_a_loss_as_low_as_mlpclassifier(load):
     X, y = load(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     peer = MLPClassifier(solver="lbfgs", random_state=0).fit(X, y)
@@ -91,10 +92,10 @@ def test_lbfgs_ends_at_least_as_low(load):
     assert ours.loss_ <= peer.loss_
 
 
-# Behaviour that scikit-learn's tests of MLPClassifier pin down, here with our names.
+# Tests after scikit-learn's own tests of MLPClassifier.
 
 
-def test_alpha_shrinks_weights():
+def test_a_larger_alpha_gives_smaller_weights():
     X, y = digits(2)
     sums = []
     for alpha in (0, 0.01):
@@ -104,7 +105,7 @@ def test_alpha_shrinks_weights():
     assert sums[0][1] > sums[1][1]
 
 
-def test_an_update_worked_out_by_hand():
+def test_an_update_equals_a_computation_by_hand():
     X, y = np.array([[0.6, 0.8, 0.7]]), [0]
     model = plain_classifier(
         2, activation="logistic", alpha=0.1, learning_rate=0.1, momentum=0, nesterov=False
@@ -124,7 +125,7 @@ def test_an_update_worked_out_by_hand():
 
 @pytest.mark.parametrize("n_class", [2, 3])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_lbfgs_classification(n_class, activation):
+def test_lbfgs_classifies_digits(n_class, activation):
     X, y = digits(n_class)
     model = plain_classifier(
         50, solver="lbfgs", max_iter=150, random_state=1, activation=activation
@@ -133,7 +134,7 @@ def test_lbfgs_classification(n_class, activation):
     assert model.predict(X[150:]).dtype.kind == y.dtype.kind
 
 
-def test_multilabel_classification():
+def test_a_label_indicator_is_learned():
     X, Y = make_multilabel_classification(n_samples=50, random_state=0)
     full = plain_classifier(
         50, solver="lbfgs", alpha=1e-7, max_iter=150, random_state=0, activation="logistic"
@@ -148,20 +149,20 @@ def test_multilabel_classification():
     assert plain_classifier(early_stopping=True).fit(X, Y).predict(X).shape == Y.shape
 
 
-def test_multilabel_probabilities():
+def test_probabilities_of_a_label_indicator_are_independent_sigmoids():
     X, Y = make_multilabel_classification(n_samples=50, random_state=0)
     model = plain_classifier(30, solver="lbfgs", alpha=1e-6, random_state=0).fit(X, Y)
     p = model.predict_proba(X)
     assert p.shape == Y.shape
     assert_array_equal(p > 0.5, Y)
     assert_array_equal(model.predict(X), Y)
-    assert np.abs(p.sum(axis=1) - 1).max() > 0.1  # labels do not compete
+    assert np.abs(p.sum(axis=1) - 1).max() > 0.1  # they need not sum to 1
     assert_allclose(model.predict_log_proba(X), np.log(p))
     assert_allclose(p, 1 / (1 + np.exp(-model.decision_function(X))), atol=1e-12)
     assert_array_equal(model.classes_, np.arange(5))
 
 
-def test_partial_fit_is_fit():
+def test_calls_of_partial_fit_learn_what_fit_learns():
     for n_class in (2, 3):
         X, y = digits(n_class)
         options = {"random_state": 1, "alpha": 1e-7, "learning_rate": 0.2}
@@ -173,14 +174,14 @@ def test_partial_fit_is_fit():
         assert parts.score(X, y) > 0.95
 
 
-def test_partial_fit_classes_that_come_later():
+def test_partial_fit_learns_a_class_that_the_first_chunk_lacks():
     model = TwoLayerClassifier(random_state=0)
     model.partial_fit([[1], [2], [3]], ["a", "b", "c"], classes=["a", "b", "c", "d"])
     model.partial_fit([[4]], ["d"])
     assert model.score([[1], [2], [3], [4]], ["a", "b", "c", "d"]) > 0
 
 
-def test_partial_fit_where_it_cannot_be():
+def test_partial_fit_is_not_available_with_lbfgs_or_early_stopping():
     assert not hasattr(TwoLayerClassifier(solver="lbfgs"), "partial_fit")
     model = TwoLayerClassifier(early_stopping=True, random_state=0).fit(X_iris, y_iris)
     assert not hasattr(model, "partial_fit")
@@ -188,7 +189,7 @@ def test_partial_fit_where_it_cannot_be():
         model.partial_fit(X_iris, y_iris)
 
 
-def test_binary_probabilities():
+def test_binary_classification_has_two_probabilities():
     X, y = digits(2)
     X, y = X[:50], y[:50]
     model = TwoLayerClassifier(5, activation="logistic", random_state=1).fit(X, y)
@@ -200,7 +201,7 @@ def test_binary_probabilities():
 
 @pytest.mark.parametrize("container", [csr_array, csr_matrix])
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
-def test_sparse_and_dense_rows_give_the_same(container, solver):
+def test_sparse_and_dense_samples_give_the_same_model(container, solver):
     X, y = digits(3)
     options = {"solver": solver, "random_state": 1, "max_iter": 20}
     dense = plain_classifier(15, **options).fit(X, y)
@@ -216,7 +217,7 @@ def test_sparse_and_dense_rows_give_the_same(container, solver):
         assert_allclose(dense.coefs_[0], sparse.coefs_[0], rtol=1e-6, atol=1e-9)
 
 
-def test_early_stopping():
+def test_early_stopping_keeps_the_best_validation_score():
     X, y = digits(2)
     tol = 0.2
     model = plain_classifier(tol=tol, max_iter=3000, early_stopping=True).fit(X[:100], y[:100])
@@ -234,12 +235,12 @@ def test_early_stopping():
     assert model.best_loss_ is not None
 
 
-def test_early_stopping_splits_by_class():
+def test_early_stopping_refuses_a_class_with_one_member():
     with pytest.raises(ValueError, match="The least populated classes in y have only 1 member"):
         TwoLayerClassifier(early_stopping=True).fit([[1, 2], [2, 3], [3, 4], [4, 5]], [0, 0, 0, 1])
 
 
-def test_early_stopping_with_strings():
+def test_early_stopping_scores_string_labels():
     X, y = make_classification(200, 10, n_informative=5, n_classes=3, random_state=42)
     y = np.array(["class_a", "class_b", "class_c"], dtype=object)[y]
     model = TwoLayerClassifier(early_stopping=True, max_iter=50, random_state=42).fit(X, y)
@@ -247,7 +248,7 @@ def test_early_stopping_with_strings():
     assert np.isfinite(model.validation_scores_).all()
 
 
-def test_early_stopping_with_unit_weights_is_that_without():
+def test_unit_weights_do_not_change_early_stopping():
     options = {"solver": "adam", "early_stopping": True, "batch_size": 10, "random_state": 42}
     weighted = plain_classifier(10, **options).fit(X_iris, y_iris, np.ones(150))
     plain = plain_classifier(10, **options).fit(X_iris, y_iris)
@@ -267,7 +268,7 @@ def test_warm_start_counts_epochs_of_each_call(solver):
         assert len(model.loss_curve_) == length
 
 
-def test_warm_start_with_early_stopping():
+def test_warm_start_extends_the_validation_scores():
     model = TwoLayerClassifier(max_iter=10, random_state=0, warm_start=True, early_stopping=True)
     model.fit(X_iris, y_iris)
     n_scores = len(model.validation_scores_)
@@ -276,7 +277,7 @@ def test_warm_start_with_early_stopping():
 
 
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
-def test_warm_start_with_other_classes(solver):
+def test_warm_start_refuses_other_classes(solver):
     labels = {
         "same": np.repeat([0, 1, 2], [40, 40, 70]),
         "two": np.repeat([0, 1], 75),
@@ -290,7 +291,7 @@ def test_warm_start_with_other_classes(solver):
             model.fit(X_iris, y)
 
 
-def test_stopping_by_tolerance_and_patience():
+def test_tol_and_n_iter_no_change_stop_training():
     X, y = digits(2)
     for patience in (2, 5, 10, 50):
         model = plain_classifier(tol=0.01, max_iter=3000, n_iter_no_change=patience)
@@ -300,7 +301,7 @@ def test_stopping_by_tolerance_and_patience():
     assert model.fit(X[:100], y[:100]).n_iter_ == 300
 
 
-def test_verbose_and_partial_fit(capsys):
+def test_verbose_prints_the_epochs_of_fit_and_partial_fit(capsys):
     model = TwoLayerClassifier(2, max_iter=2, verbose=10).fit([[3, 2], [1, 6]], [1, 0])
     model.partial_fit([[3, 2], [1, 6]], [1, 0])
     assert capsys.readouterr().out.count("epoch") == 3
@@ -316,7 +317,7 @@ def test_float32_and_float64_agree():
     assert_allclose(in_64.predict_proba(X[300:]), in_32.predict_proba(X[300:]), atol=1e-2)
 
 
-def test_a_model_loaded_by_joblib_trains_on(tmp_path):
+def test_a_memory_mapped_model_continues_training(tmp_path):
     model = TwoLayerClassifier(42, random_state=42).fit([[2.0], [-2.0]], [0, 1])
     joblib.dump(model, tmp_path / "model.joblib")
     loaded = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
@@ -325,7 +326,7 @@ def test_a_model_loaded_by_joblib_trains_on(tmp_path):
     assert_array_equal(loaded.predict([[2.0], [-2.0]]), [1, 0])
 
 
-def test_infinite_parameters_are_an_error():
+def test_training_that_diverges_raises():
     X = np.finfo(np.float64).max * np.random.RandomState(0).uniform(size=(10, 2))
     for solver in ("sgd", "adam", "adamw", "lbfgs"):
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""What "auto" stands for: numbers by the rules in the docstrings, recomputed here."""
+"""The "auto" values follow the rules in the docstrings, which are recomputed here."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,9 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, make_classification
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
-from sk_twolayer.automatic import auto_learning_rates
-from sk_twolayer.batches import Data
-from sk_twolayer.row_statistics import relative_deviation
+from sk_twolayer.data.batches import Data
+from sk_twolayer.data.statistics import relative_deviation
+from sk_twolayer.planning.auto import auto_learning_rates
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -24,19 +24,19 @@ def data():
 
 
 @pytest.mark.parametrize("as_sparse", [False, True])
-def test_the_automatic_learning_rate_follows_the_length_of_the_rows(data, as_sparse):
+def test_the_automatic_learning_rate_follows_the_norm_of_the_samples(data, as_sparse):
     X, y = data
-    X = X / np.sqrt(np.mean((X**2).sum(axis=1)))  # of mean squared length 1
+    X = X / np.sqrt(np.mean((X**2).sum(axis=1)))  # of mean squared norm 1
     expected = [(0.1, 64, 8 / 32), (0.1, 16, 4 / 32), (1.25, 64, 0.25 / 1.25**2)]
     expected += [(10, 64, 0.1), (100, 64, 30 / 100**2)]
     for scale, batch_size, rate in expected:
         scaled = csr_matrix(scale * X) if as_sparse else scale * X
         model = plain_classifier(batch_size=batch_size, max_iter=1, random_state=0)
         assert_allclose(model.fit(scaled, y).learning_rate_, rate)
-    # The first chunk of a stream decides.
+    # In a stream, the first chunk sets the rate.
     model = plain_classifier(random_state=0).partial_fit(100 * X, y, classes=[0, 1, 2])
     assert_allclose(model.partial_fit(X, y).learning_rate_, 30 / 100**2)
-    # A weight counts like a repetition.
+    # A sample of weight 2 counts like two samples.
     weights = np.repeat([1, 2], len(X) // 2)
     weighted = plain_classifier(random_state=0, max_iter=1).fit(1e4 * X**2, y, weights)
     repeated = np.repeat(X, weights, axis=0), np.repeat(y, weights)
@@ -47,7 +47,7 @@ def test_the_automatic_learning_rate_follows_the_length_of_the_rows(data, as_spa
 @pytest.mark.parametrize(
     ("n_rows", "of_a_tenth", "of_a_fiftieth"), [(300, 10, 10), (3000, 15, 50), (20_000, 100, 100)]
 )
-def test_the_automatic_batches(n_rows, of_a_tenth, of_a_fiftieth):
+def test_the_automatic_batch_size_follows_the_number_of_samples(n_rows, of_a_tenth, of_a_fiftieth):
     rows = np.arange(n_rows)
     narrow, wide = (csr_matrix((np.ones(n_rows), (rows, rows % n))) for n in (2, 1000))
     for X, solver, n_updates in [
@@ -60,7 +60,7 @@ def test_the_automatic_batches(n_rows, of_a_tenth, of_a_fiftieth):
         assert model.fit(X, rows % 2).n_updates_ == n_updates
 
 
-def test_the_automatic_rate_is_for_the_rows_that_a_batch_can_have(data):
+def test_the_automatic_rate_is_for_batches_of_no_more_than_all_samples(data):
     X, y = data
     X = X[:64] / np.sqrt(np.mean((X[:64] ** 2).sum(axis=1)))
     model = plain_classifier(batch_size=1000, max_iter=1, random_state=0).fit(X, y[:64])
@@ -71,8 +71,9 @@ def test_the_automatic_rate_is_for_the_rows_that_a_batch_can_have(data):
     ("activation", "init"),
     [("relu", "he"), ("tanh", "glorot"), ("logistic", "glorot"), ("identity", "glorot")],
 )
-def test_the_automatic_initialization(data, activation, init):
-    """It is made for columns of scale 1: W1 is divided by the scale that each column has."""
+def test_the_automatic_initialization_divides_W1_by_the_scales_of_the_columns(
+    data, activation, init
+):
     X, y = data
     X = X * np.logspace(-3, 6, 8) * (np.abs(X) > 0.3)
     X[:, 5] = 0
@@ -87,11 +88,11 @@ def test_the_automatic_initialization(data, activation, init):
     assert_array_equal(automatic.coefs_[1], chosen.coefs_[1])
 
 
-def test_entries_that_a_sparse_row_holds_twice_count_as_their_sum(data):
+def test_duplicate_sparse_entries_count_as_their_sum(data):
     X, y = data
     X = 10 * X
     whole = csr_matrix(X)
-    # Each entry as two, of which the squares are much more than that of their sum.
+    # Split each entry in two: the squares of the parts exceed the square of the sum.
     halves = np.stack([3 * whole.data, -2 * whole.data], axis=1).ravel()
     twice = csr_matrix((halves, whole.indices.repeat(2), 2 * whole.indptr), shape=X.shape)
     rates = [
@@ -99,7 +100,7 @@ def test_entries_that_a_sparse_row_holds_twice_count_as_their_sum(data):
         for rows in (whole, twice)
     ]
     assert_allclose(rates, 30 / np.mean((X**2).sum(axis=1)))
-    assert twice.nnz == 2 * whole.nnz  # what was handed in is not summed
+    assert twice.nnz == 2 * whole.nnz  # the input itself is unchanged
 
 
 @pytest.mark.parametrize("container", [np.asarray, csr_matrix])
@@ -118,7 +119,7 @@ def test_the_automatic_rate_is_positive_and_finite_at_any_scale(data, container,
         assert first_layer == 1
 
 
-# "adamw" and "adam": the rate of W1 is at most 1 over the mean absolute sum of a row.
+# "adamw" and "adam": the rate of W1 is at most 1 / (mean absolute sum of a sample).
 
 
 def fitted(X, y, weights=None, **options):
@@ -128,17 +129,17 @@ def fitted(X, y, weights=None, **options):
 
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
 @pytest.mark.parametrize("solver", ["adam", "adamw"])
-def test_the_rate_of_the_first_layer_is_bounded_by_the_sums_of_the_rows(data, solver, container):
+def test_the_rate_of_W1_is_bounded_by_the_absolute_sums_of_the_samples(data, solver, container):
     X, y = data
     X = X / np.abs(X).sum(axis=1).mean()  # of mean absolute sum 1
     largest = fitted(container(1e-6 * X), y, solver=solver).learning_rate_W1_
     for scale in (2, 1e3, 1e6):
         model = fitted(container(scale * X / largest), y, solver=solver)
         assert_allclose(model.learning_rate_W1_, largest / scale)
-        rest = model.learning_rate_W1_ if solver == "adam" else largest  # which has one for all
+        rest = model.learning_rate_W1_ if solver == "adam" else largest  # adam has a single rate
         assert_allclose(model.learning_rate_, rest)
     assert_allclose(fitted(container(0.9 * X / largest), y, solver=solver).learning_rate_, largest)
-    # In a stream both are smaller, in the same proportion.
+    # A stream scales both rates by the same factor, at most 1.
     stream = TwoLayerClassifier(3, solver=solver, random_state=0)
     stream.partial_fit(container(1e3 * X), y, classes=[0, 1, 2])
     whole = fitted(container(1e3 * X), y, solver=solver)
@@ -147,14 +148,14 @@ def test_the_rate_of_the_first_layer_is_bounded_by_the_sums_of_the_rows(data, so
     assert_allclose(stream.learning_rate_W1_, share * whole.learning_rate_W1_)
 
 
-def test_a_constant_column_counts_by_its_size(data):
+def test_a_constant_column_lowers_the_rate_of_W1(data):
     X, y = data
     constant = np.column_stack([X, np.full(len(X), -1e6)])
     model = fitted(constant, y)
     assert_allclose(model.learning_rate_W1_, 1 / (1e6 + np.abs(X).sum(axis=1).mean()))
 
 
-def test_a_weight_counts_like_a_repetition(data):
+def test_sample_weights_count_like_repetitions(data):
     X, y = data
     X, weights = 1e4 * X**2, np.repeat([1, 3], len(X) // 2)
     weighted = fitted(X, y, weights)
@@ -168,7 +169,7 @@ def test_a_weight_counts_like_a_repetition(data):
 
 @pytest.mark.parametrize("kind", ["raw", "heavy tails", "a constant", "one in the millions"])
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
-def test_columns_of_any_scale_are_learned_from(kind, container):
+def test_the_defaults_learn_from_columns_of_any_scale(kind, container):
     X, y = load_breast_cancer(return_X_y=True)
     if kind == "heavy tails":
         X = np.sign(X - X.mean(axis=0)) * np.expm1(np.abs((X - X.mean(axis=0)) / X.std(axis=0)))
@@ -177,18 +178,18 @@ def test_columns_of_any_scale_are_learned_from(kind, container):
     elif kind == "one in the millions":
         X = np.column_stack([X, np.random.default_rng(0).uniform(1e6, 3e6, len(X))])
     model = TwoLayerClassifier(random_state=0).fit(container(X), y)
-    assert model.score(X, y) > 0.85  # 0.63 are of the larger class
+    assert model.score(X, y) > 0.85  # the larger class has a share of 0.63
     other = TwoLayerClassifier(random_state=0).fit(np.asarray(X), y)
     names = ("alpha", "batch_size", "dropout", "max_iter", "learning_rate", "learning_rate_W1")
     for name in names:
         assert_allclose(getattr(model, name + "_"), getattr(other, name + "_"), rtol=1e-12)
 
 
-# What was resolved is published.
+# The fitted attributes hold the values in use.
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
-def test_numbers_that_were_chosen_are_published_as_they_are(data, solver):
+def test_fitted_attributes_equal_the_given_parameters(data, solver):
     chosen = {"alpha": 0.02, "dropout": 0.0, "max_iter": 2}
     if solver != "lbfgs":
         chosen |= {"dropout": 0.3, "batch_size": 7, "learning_rate": 0.03}
@@ -200,10 +201,10 @@ def test_numbers_that_were_chosen_are_published_as_they_are(data, solver):
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
-def test_numbers_that_were_resolved_lead_to_the_same_fit(data, solver):
-    """But for the rate of W1, which is an automatic one only."""
+def test_a_fit_with_the_automatic_values_given_is_the_same(data, solver):
+    """X is small, so that W1 has no rate of its own, which cannot be given."""
     X, y = data
-    X = 0.1 * X  # too short for the first layer to need a rate of its own
+    X = 0.1 * X
     automatic = TwoLayerClassifier(3, solver=solver, random_state=0).fit(X, y)
     names = ["alpha", "batch_size", "dropout", "max_iter", "learning_rate"]
     resolved = {name: getattr(automatic, name + "_") for name in names}
@@ -218,7 +219,7 @@ def test_numbers_that_were_resolved_lead_to_the_same_fit(data, solver):
     assert automatic.get_params()["max_iter"] == "auto"
 
 
-def test_a_small_table_is_passed_over_more_often():
+def test_a_small_table_gets_more_epochs_but_fewer_updates_than_a_large_one():
     X, y = make_classification(n_samples=6000, random_state=0)
     large = TwoLayerClassifier(3, random_state=0).fit(X, y)
     small = TwoLayerClassifier(3, random_state=0).fit(X[:100], y[:100])
@@ -236,17 +237,17 @@ def test_a_small_table_is_passed_over_more_often():
         (100, 30, 6, 1),
         (2000, 17, 2, 2000 / 4000),
         (2000, 17, 4, 2000 / 8000),
-        (1400, 10, 2, 2000 / 2800 / 2),  # 1,400 rows are twice seven times ten squared
+        (1400, 10, 2, 2000 / 2800 / 2),  # 1,400 = 2 * 7 * 10^2
         (1400, 2, 2, 2000 / 2800 / 50),
         (112, 2, 2, 5 / 2 / 4),
     ],
 )
-def test_the_decay_falls_with_rows_classes_and_rows_for_each_pair_of_features(
+def test_the_decay_falls_with_samples_classes_and_samples_per_pair_of_features(
     n_rows, n_features, n_classes, alpha
 ):
     X = np.random.default_rng(0).normal(size=(n_rows, n_features))
     model = TwoLayerClassifier(3, max_iter=1).fit(X, np.arange(n_rows) % n_classes)
-    assert_allclose(model.alpha_, alpha, rtol=0.02)  # as the mean of the rows is not quite 0
+    assert_allclose(model.alpha_, alpha, rtol=0.02)  # the mean of X is not exactly 0
     assert model.partial_fit(X, np.arange(n_rows) % n_classes).alpha_ == 0
 
 
@@ -254,7 +255,7 @@ def test_the_decay_falls_with_rows_classes_and_rows_for_each_pair_of_features(
     ("n_rows", "n_features", "alpha"),
     [(100, 30, 1.5), (1000, 30, 0.4), (1400, 10, 400 / 1400 / 2), (112, 2, 1.5 / 4)],
 )
-def test_the_decay_of_a_regressor_falls_with_rows(n_rows, n_features, alpha):
+def test_the_decay_of_a_regressor_falls_with_the_number_of_samples(n_rows, n_features, alpha):
     X = np.random.default_rng(0).normal(7, 1, size=(n_rows, n_features))
     model = TwoLayerRegressor(3, max_iter=1).fit(X, X[:, 0])
     assert_allclose(model.alpha_, alpha)
@@ -263,7 +264,7 @@ def test_the_decay_of_a_regressor_falls_with_rows(n_rows, n_features, alpha):
 
 @pytest.mark.parametrize("unit", [1e-150, 1.0, 1e150])
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
-def test_the_decay_falls_where_columns_vary_little(container, unit):
+def test_the_decay_is_smaller_if_columns_vary_little(container, unit):
     rng = np.random.default_rng(0)
     X = rng.normal([0, 3, 100, 7, 0, 50], [2, 1, 4, 0, 0, 0.5], size=(300, 6))
     y, weights = np.arange(300) % 2, rng.integers(3, size=300)
@@ -281,7 +282,7 @@ def test_the_decay_falls_where_columns_vary_little(container, unit):
 
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
 @pytest.mark.parametrize("solver", ["adamw", "adam", "sgd"])
-def test_numbers_of_numpy_do_not_make_float32_compute_in_float64(solver, container, data):
+def test_numpy_scalars_as_parameters_do_not_change_a_float32_fit(solver, container, data):
     X, y = data
     X = container(X.astype(np.float32))
     numbers = {"learning_rate": 0.03, "alpha": 0.07, "dropout": 0.3, "momentum": 0.7}
@@ -301,19 +302,20 @@ def test_numbers_of_numpy_do_not_make_float32_compute_in_float64(solver, contain
 def test_curves_of_one_feature_are_learned():
     x = np.random.default_rng(0).uniform(-3, 3, (1300, 1))
     regressor = TwoLayerRegressor(random_state=0).fit(x[:300], np.sin(3 * x[:300, 0]))
-    assert regressor.score(x[300:], np.sin(3 * x[300:, 0])) > 0.8  # 0.3 with a decay of 400 / 300
+    # With a decay of 400 / 300, the score would be 0.3.
+    assert regressor.score(x[300:], np.sin(3 * x[300:, 0])) > 0.8
     stripes = np.sin(3 * x[:, 0]) > 0
     classifier = TwoLayerClassifier(random_state=0).fit(x[:300], stripes[:300])
     assert classifier.score(x[300:], stripes[300:]) > 0.95
 
 
-def test_a_model_that_goes_on_keeps_its_rates(data):
+def test_a_model_that_continues_keeps_its_rates(data):
     X, y = data
     model = TwoLayerClassifier(3, warm_start=True, random_state=0, max_updates=2).fit(1e3 * X, y)
     rates = model.learning_rate_, model.learning_rate_W1_
     model.fit(X, y)
     assert (model.learning_rate_, model.learning_rate_W1_) == rates
-    # A stream has a rate of its own, a third of that of a plan, and keeps it.
+    # A stream has a third of the rates of a fit, and keeps them.
     for rows in (1e3 * X, X):
         model.partial_fit(rows, y)
         assert_allclose([model.learning_rate_, model.learning_rate_W1_], np.divide(rates, 3))

@@ -150,7 +150,7 @@ def test_random_numbers_go_on(kind, tmp_path, monkeypatch):
     def own(random_state):  # NumPy's global generator, with which random_state=None seeds its own
         return np.random.RandomState(3)
 
-    monkeypatch.setattr("sk_twolayer.planning.check_random_state", own)
+    monkeypatch.setattr("sk_twolayer.planning.plan.check_random_state", own)
 
     def make():
         generator = np.random.RandomState(7) if kind == "instance" else None
@@ -252,7 +252,7 @@ def test_a_safe_format(tmp_path):
     options = {"max_iter": 6, "early_stopping": True, "solver": "adamw"}
     whole = new(warm_start=True, **options).fit(X, y)
     resumed = fit_cut_off(new(**options), 5, path, X, y)
-    assert skops.io.get_untrusted_types(file=path) == ["sk_twolayer.classifier.TwoLayerClassifier"]
+    assert skops.io.get_untrusted_types(file=path) == ["sk_twolayer.TwoLayerClassifier"]
     assert_same_state(resumed.fit(X, y), whole)
 
 
@@ -390,7 +390,7 @@ def test_files_that_are_no_checkpoints(tmp_path):
 
 
 def test_another_version_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("sk_twolayer.persistence.our_version", lambda: "99.0")
+    monkeypatch.setattr("sk_twolayer.estimators.persistence.our_version", lambda: "99.0")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)

@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
 from sk_twolayer import TwoLayerClassifier
-from sk_twolayer.blocks import bytes_per_row, row_chunks
+from sk_twolayer.network import bytes_per_row, row_chunks
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -1,4 +1,4 @@
-"""The displays: that they find the network, draw its numbers and leave pyplot alone."""
+"""The displays find the network, draw its data, and do not change the state of pyplot."""
 
 import pickle
 import subprocess
@@ -39,7 +39,7 @@ from sk_twolayer.display import LossCurveDisplay, WeightsDisplay
 
 X, y = load_digits(return_X_y=True)
 X, y = X[:300] / 16, y[:300]
-N_EPOCHS, N_UPDATES = 6, 18  # three batches of 100 rows an epoch
+N_EPOCHS, N_UPDATES = 6, 18  # three batches of 100 samples per epoch
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -110,7 +110,7 @@ def find_in_nest(model):
     ids=["alone", "pipeline", "search", "nest"],
 )
 @pytest.mark.parametrize("frozen", [False, True])
-def test_finds_the_network(model, find, frozen):
+def test_the_network_is_found_alone_and_inside_pipelines_and_searches(model, find, frozen):
     found = find(model.fit(X, y))
     model = FrozenEstimator(model) if frozen else model
     display = LossCurveDisplay.from_estimator(model)
@@ -132,7 +132,7 @@ def test_finds_the_network(model, find, frozen):
         "network",
     ],
 )
-def test_says_where_there_is_no_network(draw, model):
+def test_an_estimator_without_a_network_raises(draw, model):
     arguments = ((8, 8),) if draw == WeightsDisplay.from_estimator else ()
     with pytest.raises(
         TypeError, match="must be a TwoLayerClassifier or TwoLayerRegressor, or a pip"
@@ -142,7 +142,7 @@ def test_says_where_there_is_no_network(draw, model):
 
 @pytest.mark.parametrize("draw", [LossCurveDisplay.from_estimator, WeightsDisplay.from_estimator])
 @pytest.mark.parametrize("kind", ["alone", "pipeline", "search", "fitted inside", "no refit"])
-def test_says_that_it_is_not_fitted(draw, kind, fitted_pipeline):
+def test_an_unfitted_estimator_raises_and_is_named(draw, kind, fitted_pipeline):
     model = {
         "alone": network(),
         "pipeline": make_pipeline(StandardScaler(), network()),
@@ -156,15 +156,15 @@ def test_says_that_it_is_not_fitted(draw, kind, fitted_pipeline):
         draw(model, *arguments)
 
 
-def test_a_step_that_is_not_fitted_is_not_called_nonlinear(fitted):
+def test_an_unfitted_step_raises_not_fitted_error(fitted):
     with pytest.raises(NotFittedError, match="StandardScaler"):
         WeightsDisplay.from_estimator(make_pipeline(StandardScaler(), fitted), (8, 8))
 
 
-# The loss
+# The loss curve
 
 
-def test_loss_draws_the_history(fitted):
+def test_the_curves_show_the_history(fitted):
     display = LossCurveDisplay.from_estimator(fitted)
     updates, epochs = np.arange(1, N_UPDATES + 1), np.arange(1, N_EPOCHS + 1)
     assert_array_equal(display.batch_line_.get_data(), [updates, fitted.batch_loss_curve_])
@@ -182,7 +182,7 @@ def test_loss_draws_the_history(fitted):
     assert labels == ["update", "update, smoothed", "epoch mean"]
 
 
-def test_loss_of_a_pickled_network_is_drawn_by_epoch(fitted):
+def test_the_loss_of_a_pickled_network_is_drawn_per_epoch(fitted):
     display = LossCurveDisplay.from_estimator(pickle.loads(pickle.dumps(fitted)))
     assert display.batch_line_ is None
     assert_array_equal(display.epoch_steps_.get_data().values, fitted.loss_curve_)
@@ -191,7 +191,7 @@ def test_loss_of_a_pickled_network_is_drawn_by_epoch(fitted):
 
 
 @pytest.mark.parametrize("validation_scores", [None, [0.1, 0.2, 0.3, 0.4, 0.5, 0.5]])
-def test_validation_accuracy_is_drawn_if_there_is_one(fitted, validation_scores):
+def test_validation_scores_are_drawn_if_there_are_any(fitted, validation_scores):
     model = network().fit(X, y)
     model.validation_scores_ = validation_scores
     display = LossCurveDisplay.from_estimator(model)
@@ -206,13 +206,13 @@ def test_validation_accuracy_is_drawn_if_there_is_one(fitted, validation_scores)
         assert display.validation_line_.get_color() != display.train_line_.get_color()
 
 
-def test_smoothed_line_is_the_mean_of_the_neighbours():
+def test_the_smoothed_line_is_the_mean_of_the_neighbours():
     losses = np.random.RandomState(0).uniform(1, 2, size=200)
     curves = {"batch_loss_curve": losses, "loss_curve": [1.0], "train_scores": [1.0]}
     smoothed = LossCurveDisplay(**curves).plot(window=11).smoothed_line_.get_ydata()
     for i in range(20, 195):
         assert smoothed[i] == pytest.approx(losses[i - 5 : i + 6].mean())
-    assert smoothed[0] == losses[0]  # no smearing of the steep start
+    assert smoothed[0] == losses[0]  # the steep start is not smoothed
     assert smoothed[9] == pytest.approx(losses[7:12].mean())
     assert smoothed[-1] == pytest.approx(losses[-6:].mean())
     assert smoothed[-3] == pytest.approx(losses[-8:].mean())
@@ -225,7 +225,7 @@ def test_smoothed_line_is_the_mean_of_the_neighbours():
     ("losses", "scale"),
     [([2.0, 1.0, 0.5], "linear"), ([2.0, 0.2, 0.02], "log"), ([2.0, 0.2, 0.0], "linear")],
 )
-def test_logarithmic_where_it_helps(losses, scale):
+def test_the_loss_has_a_logarithmic_scale_if_it_falls_far_and_stays_positive(losses, scale):
     display = LossCurveDisplay(
         batch_loss_curve=losses, loss_curve=losses, train_scores=[0.0, 0.5, 1.0]
     ).plot()
@@ -237,7 +237,7 @@ def test_logarithmic_where_it_helps(losses, scale):
         assert {"0.02", "0.1", "0.5", "2"} <= set(ticks)
 
 
-def test_one_update_leaves_marks_at_whole_numbers():
+def test_a_single_update_has_a_marker_and_integer_ticks():
     display = LossCurveDisplay.from_estimator(network(max_updates=1).fit(X, y))
     display.figure_.draw_without_rendering()
     for line in (display.batch_line_, display.train_line_):
@@ -249,16 +249,16 @@ def test_one_update_leaves_marks_at_whole_numbers():
         assert_array_equal(ticks, np.round(ticks))
 
 
-def test_one_update_an_epoch():
+def test_epochs_of_one_update_each_are_drawn_at_their_updates():
     model = network(replacement=True, batch_size=300, max_updates=40, n_iter_no_change=None)
     model = model.set_params(max_iter=100).fit(X, y)
     display = LossCurveDisplay.from_estimator(model)
     assert_array_equal(display.epoch_steps_.get_data().edges, np.arange(41))
     assert_allclose(display.epoch_steps_.get_data().values, model.batch_loss_curve_)
-    assert display.train_line_.get_marker() == "None"  # 40 marks would touch
+    assert display.train_line_.get_marker() == "None"  # 40 markers would touch
 
 
-def test_epochs_of_a_stream_are_spread_evenly():
+def test_chunks_of_a_stream_are_spread_evenly_over_the_updates():
     model = network(batch_size=50)
     for rows in (slice(0, 100), slice(100, 250), slice(250, 300)):
         model.partial_fit(X[rows], y[rows], classes=np.arange(10))
@@ -268,7 +268,7 @@ def test_epochs_of_a_stream_are_spread_evenly():
     assert_array_equal(display.epoch_steps_.get_data().values, model.loss_curve_)
 
 
-def test_loss_passes_keyword_arguments_on(fitted):
+def test_keyword_arguments_of_the_loss_curve_reach_matplotlib(fitted):
     display = LossCurveDisplay.from_estimator(
         fitted,
         batch_kw={"c": "red"},
@@ -287,7 +287,7 @@ def test_loss_passes_keyword_arguments_on(fitted):
 
 
 def difference_quotients(model):
-    """Weights of the pixels from how the input of the hidden units responds to each."""
+    """Compute the weights of the pixels as differences of the inputs of the hidden units."""
     *steps, (_, last) = model.steps
 
     def hidden_input(images):
@@ -318,7 +318,7 @@ AFFINE_STEPS = {
 
 
 @pytest.mark.parametrize("steps", AFFINE_STEPS.values(), ids=AFFINE_STEPS)
-def test_weights_are_those_of_the_pixels(steps):
+def test_weights_behind_affine_steps_equal_difference_quotients_of_the_pixels(steps):
     model = make_pipeline(*steps, network(max_iter=2)).fit(X, y)
     expected = difference_quotients(model)
     display = WeightsDisplay.from_estimator(model, (8, 8))
@@ -331,7 +331,7 @@ def test_weights_are_those_of_the_pixels(steps):
         assert_allclose(drawn, expected[:, unit].reshape(8, 8), rtol=0, atol=tolerance)
 
 
-def test_weights_behind_scaler_and_whitening_by_hand():
+def test_weights_behind_scaler_and_whitening_equal_the_formula():
     model = make_pipeline(StandardScaler(), PCA(10, whiten=True, random_state=0), network())
     scaler, pca, net = (step for _, step in model.fit(X, y).steps)
     M = (pca.components_ / np.sqrt(pca.explained_variance_)[:, np.newaxis] / scaler.scale_).T
@@ -339,7 +339,7 @@ def test_weights_behind_scaler_and_whitening_by_hand():
     assert_allclose(display.weights, M @ net.coefs_[0], rtol=1e-9, atol=1e-9)
 
 
-def test_pixels_that_fill_several_chunks():
+def test_weights_of_pixels_in_several_chunks_equal_the_formula():
     X = np.random.RandomState(0).normal(size=(60, 600))
     model = make_pipeline(StandardScaler(), network(max_iter=1)).fit(X, y[:60])
     display = WeightsDisplay.from_estimator(model, (10, 20, 3))
@@ -347,13 +347,13 @@ def test_pixels_that_fill_several_chunks():
     assert_allclose(display.weights, expected, rtol=1e-9)
 
 
-def test_weights_of_the_classifier_alone_are_its_own(fitted_pipeline):
+def test_weights_of_the_network_alone_are_its_coefs(fitted_pipeline):
     net = fitted_pipeline[-1]
     display = WeightsDisplay.from_estimator(net, (2, 5))
     assert_array_equal(display.weights, net.coefs_[0])
 
 
-def test_feature_names_do_not_disturb():
+def test_feature_names_cause_no_warning():
     frame = pd.DataFrame(X, columns=[f"pixel{i}" for i in range(64)])
     model = make_pipeline(StandardScaler(), PCA(10), network())
     model.set_output(transform="pandas").fit(frame, y)
@@ -374,19 +374,19 @@ def test_feature_names_do_not_disturb():
         FunctionTransformer(np.log1p),
         FunctionTransformer(np.exp2),
         FunctionTransformer(np.abs),
-        AdditiveChi2Sampler(),  # refuses to look at negative numbers
+        AdditiveChi2Sampler(),  # raises for negative values
     ],
     ids=lambda step: type(step).__name__,
 )
 @pytest.mark.filterwarnings("ignore:Feature")
-def test_names_the_step_that_is_not_linear(step):
+def test_a_step_that_is_not_affine_raises_and_is_named(step):
     steps = [("shift", FunctionTransformer(lambda X: X + 1)), ("bent", step), ("net", network())]
     model = Pipeline(steps).fit(X, y)
     with pytest.raises(ValueError, match=r"Step 'bent' .* is not linear.* Pass the network alone"):
         WeightsDisplay.from_estimator(model, (8, 8))
 
 
-def test_grey_pictures_share_a_symmetric_scale(fitted_pipeline):
+def test_grey_images_share_a_symmetric_scale(fitted_pipeline):
     display = WeightsDisplay.from_estimator(fitted_pipeline, (8, 8), max_units=4)
     limit = abs(display.weights[:, display.units_]).max()
     assert [image.get_clim() for image in display.images_] == [(-limit, limit)] * 4
@@ -394,18 +394,18 @@ def test_grey_pictures_share_a_symmetric_scale(fitted_pipeline):
     assert display.colorbar_.extend == "neither"
 
 
-def test_each_unit_may_have_its_own_scale(fitted):
+def test_scale_unit_gives_each_image_its_own_scale(fitted):
     display = WeightsDisplay.from_estimator(fitted, (8, 8), scale="unit", sort=False)
     limits = abs(fitted.coefs_[0]).max(axis=0)
     assert [image.get_clim() for image in display.images_] == list(
         zip(-limits, limits, strict=True)
     )
-    assert display.colorbar_ is None  # it would be true for one picture only
+    assert display.colorbar_ is None  # it would hold for one image only
 
 
 @pytest.mark.parametrize("scale", ["shared", "unit"])
 @pytest.mark.parametrize("quantile", [1.0, 0.8])
-def test_colour_pictures(scale, quantile, caplog):
+def test_colour_images_are_scaled_and_clipped_around_mid_grey(scale, quantile, caplog):
     weights = np.random.RandomState(0).normal(size=(48, 5))
     weights[:, 3] = 0
     display = WeightsDisplay(weights=weights, importances=np.arange(5.0), image_shape=(4, 4, 3))
@@ -416,14 +416,14 @@ def test_colour_pictures(scale, quantile, caplog):
         own = weights if scale == "shared" else weights[:, unit]
         limit = np.quantile(abs(own), quantile) or 1
         expected = np.clip(0.5 + weights[:, unit] / limit / 2, 0, 1).reshape(4, 4, 3)
-        drawn = np.ma.getdata(image.get_array())  # imshow would mask what is not a number
+        drawn = np.ma.getdata(image.get_array())  # imshow would mask nan
         assert_allclose(drawn, expected, atol=1e-12)
         if unit == 3:
             assert_array_equal(drawn, 0.5)
-    assert not caplog.records  # imshow logs that it had to clip colours
+    assert not caplog.records  # imshow logs a warning if it clips colours
 
 
-def test_quantile_cuts_the_scale(fitted):
+def test_quantile_limits_the_scale(fitted):
     display = WeightsDisplay.from_estimator(fitted, (8, 8), quantile=0.9)
     limit = np.quantile(abs(fitted.coefs_[0]), 0.9)
     assert display.images_[0].get_clim() == pytest.approx((-limit, limit))
@@ -451,7 +451,7 @@ def test_most_important_units_come_first(fitted):
     assert as_they_come.units_.tolist() == [0, 1, 2]
 
 
-def test_a_hundred_units_unless_told_otherwise():
+def test_at_most_a_hundred_units_are_drawn_by_default():
     rng = np.random.RandomState(0)
     weights, importances = rng.normal(size=(4, 102)), rng.uniform(size=102)
     display = WeightsDisplay(weights=weights, importances=importances, image_shape=(2, 2))
@@ -463,7 +463,7 @@ def test_a_hundred_units_unless_told_otherwise():
     ("figsize", "image_shape", "n_rows"),
     [((6, 6), (8, 8), 3), ((12, 2), (8, 8), 1), ((2, 12), (8, 8), 7), ((8, 4), (4, 16), 4)],
 )
-def test_pictures_fill_the_axes_row_by_row(fitted, figsize, image_shape, n_rows):
+def test_images_fill_the_axes_row_by_row(fitted, figsize, image_shape, n_rows):
     ax = Figure(figsize=figsize).subplots()
     place = ax.get_window_extent()
     display = WeightsDisplay.from_estimator(fitted, image_shape, ax=ax)
@@ -486,7 +486,7 @@ def test_pictures_fill_the_axes_row_by_row(fitted, figsize, image_shape, n_rows)
     assert row_starts + 1 == n_rows
 
 
-def test_weights_passes_keyword_arguments_on(fitted):
+def test_keyword_arguments_of_the_weights_reach_imshow(fitted):
     display = WeightsDisplay.from_estimator(fitted, (8, 8), cmap="RdBu_r", vmax=9)
     assert display.images_[0].get_cmap().name == "RdBu_r"
     assert display.images_[0].get_clim()[1] == 9
@@ -504,12 +504,14 @@ def test_weights_passes_keyword_arguments_on(fitted):
         ((8, 8), {"quantile": 2}, ValueError, "[0, 1]"),
     ],
 )
-def test_says_what_is_wrong(fitted_pipeline, image_shape, parameters, error, message):
+def test_an_invalid_argument_raises_and_is_named(
+    fitted_pipeline, image_shape, parameters, error, message
+):
     with pytest.raises(error, match=message):
         WeightsDisplay.from_estimator(fitted_pipeline, image_shape, **parameters)
 
 
-# Axes, and pyplot
+# Axes and pyplot
 
 
 def draw_loss(model, **kwargs):
@@ -521,7 +523,7 @@ def draw_weights(model, **kwargs):
 
 
 @pytest.mark.parametrize("draw", [draw_loss, draw_weights])
-def test_makes_one_figure_if_no_ax_is_given(draw, fitted):
+def test_one_figure_is_made_if_no_ax_is_given(draw, fitted):
     display = draw(fitted)
     assert plt.get_fignums() == [1]
     assert display.figure_ is plt.gcf()
@@ -532,7 +534,9 @@ def test_makes_one_figure_if_no_ax_is_given(draw, fitted):
 @pytest.mark.parametrize(
     ("layout", "by_hand"), [(None, False), ("constrained", False), (None, True)]
 )
-def test_draws_inside_an_ax_and_leaves_pyplot_alone(draw, fitted, layout, by_hand, monkeypatch):
+def test_a_given_ax_is_replaced_without_changing_the_state_of_pyplot(
+    draw, fitted, layout, by_hand, monkeypatch
+):
     other = plt.figure()
     figure = plt.figure(layout=layout)
     ax = figure.add_axes((0.3, 0.2, 0.4, 0.6)) if by_hand else figure.subplots(2, 2)[1, 0]
@@ -566,7 +570,7 @@ def test_draws_inside_an_ax_and_leaves_pyplot_alone(draw, fitted, layout, by_han
 @pytest.mark.parametrize(
     ("layout", "by_hand"), [(None, False), ("constrained", False), (None, True)]
 )
-def test_labels_of_the_accuracy_do_not_run_into_the_loss(fitted, layout, by_hand):
+def test_labels_of_the_score_do_not_overlap_the_loss(fitted, layout, by_hand):
     figure = Figure(figsize=(10, 4), layout=layout)
     ax = figure.add_axes((0.1, 0.1, 0.8, 0.8)) if by_hand else figure.subplots()
     display = draw_loss(fitted, ax=ax)
@@ -578,21 +582,21 @@ def test_labels_of_the_accuracy_do_not_run_into_the_loss(fitted, layout, by_hand
 
 
 @pytest.mark.parametrize(("draw", "expected"), [(draw_loss, 2), (draw_weights, 7)])
-def test_takes_one_ax_for_each(draw, expected, fitted):
+def test_an_array_of_axes_must_have_one_for_each_plot(draw, expected, fitted):
     axes = Figure().subplots(1, expected)
     assert draw(fitted, ax=list(axes)).axes_.tolist() == axes.tolist()
     with pytest.raises(ValueError, match=f"Expected ax to have {expected} axes, got 3"):
         draw(fitted, ax=Figure().subplots(1, 3))
 
 
-def test_keeps_the_title_of_the_ax(fitted):
+def test_a_title_of_the_ax_is_kept(fitted):
     ax = Figure().subplots()
     ax.set_title("mine")
     draw_weights(fitted, ax=ax)
     assert ax.get_title() == "mine"
 
 
-def test_imports_no_more_than_it_needs():
+def test_matplotlib_is_imported_at_the_first_plot_and_pyplot_not_at_all():
     script = """
 import sys
 import numpy as np

@@ -24,7 +24,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_twolayer import TwoLayerClassifier
-from sk_twolayer.interrupts import in_main_process
+from sk_twolayer.training.interrupts import in_main_process
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 EXAMPLE = EXAMPLES / "distributed_sweep.py"

@@ -1,4 +1,4 @@
-"""The site has a page for whatever a user is shown; that it builds is seen by building it."""
+"""The site has a page for every public name, script and guide. The build itself runs elsewhere."""
 
 import ast
 import importlib
@@ -23,7 +23,7 @@ GALLERY = sorted((DOCS / "gallery").glob("*.py"))
 
 
 def find(name):
-    """Return the object of a dotted name, importing the modules on the way."""
+    """Return the object with a dotted name, and import its modules."""
     module, _, attribute = name.rpartition(".")
     try:
         return importlib.import_module(name)
@@ -32,7 +32,7 @@ def find(name):
 
 
 def imported_from_us(source):
-    """Return the dotted names of all that a source imports from the package."""
+    """Return the dotted names that a source imports from the package."""
     return {
         f"{module}.{name}"
         for module, several, one in re.findall(
@@ -42,7 +42,7 @@ def imported_from_us(source):
     }
 
 
-def test_whatever_a_user_is_shown_to_import_has_a_page():
+def test_every_name_imported_in_the_documentation_has_a_page():
     pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.rst"), *GALLERY, *ROOT.glob("examples/*.py")]
     pages = [path for path in pages if "auto_examples" not in path.parts]
     shown = set().union(*(imported_from_us(path.read_text()) for path in pages))
@@ -52,16 +52,25 @@ def test_whatever_a_user_is_shown_to_import_has_a_page():
     assert shown - LISTED == set()
 
 
-def test_every_page_of_the_api_is_of_something_with_an_example():
+def test_every_documented_name_has_an_example():
     assert len(LISTED) > 5
-    for name in LISTED - {"sk_twolayer.onnx"}:  # which needs packages of its own
+    for name in LISTED - {"sk_twolayer.onnx"}:  # needs optional packages
         documented = find(name)
         assert documented.__name__ == name.rpartition(".")[2]
         assert ">>> " in documented.__doc__, name
 
 
-def test_the_picture_of_an_estimator_links_to_its_page_of_the_api(monkeypatch):
-    monkeypatch.setattr(os, "environ", dict(os.environ))  # which conf.py sets something in
+def test_classes_in_modules_carry_their_documented_address():
+    """So that files that name them survive a move of the code."""
+    classes = {name: find(name) for name in LISTED if re.fullmatch(r"\w+\.\w+\.[A-Z]\w+", name)}
+    assert len(classes) > 8
+    assert {name: f"{cls.__module__}.{cls.__qualname__}" for name, cls in classes.items()} == {
+        name: name for name in classes
+    }
+
+
+def test_the_html_representation_of_an_estimator_links_to_its_page(monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # conf.py changes it
     monkeypatch.setattr(sys, "path", sys.path[:])
     conf = runpy.run_path(str(DOCS / "conf.py"))
     name = TwoLayerClassifier.__name__
@@ -71,7 +80,7 @@ def test_the_picture_of_an_estimator_links_to_its_page_of_the_api(monkeypatch):
     assert f"{TwoLayerClassifier._doc_link_module}.{name}" in LISTED
 
 
-def test_the_gallery_shows_every_script_in_its_order():
+def test_the_gallery_orders_every_script_and_gives_it_a_title():
     scripts = runpy.run_path(str(DOCS / "extensions" / "gallery_order.py"))["SCRIPTS"]
     assert sorted(scripts) == [path.name for path in GALLERY]
     for path in GALLERY:

@@ -1,4 +1,4 @@
-"""The picture of an estimator, as notebooks show it, explains all that it shows."""
+"""The HTML representation of an estimator, as in notebooks, explains all that it shows."""
 
 import re
 
@@ -18,14 +18,14 @@ with_peers = pytest.mark.parametrize(
 
 
 def explained(model):
-    """Return what has a description in the picture: parameters, and fitted attributes."""
+    """Return the parameters and fitted attributes that have a description."""
     return set(re.findall(r'class="param-doc-description"[^>]*>\s*(\w+): ', model._repr_html_()))
 
 
 @with_peers
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_all_that_is_explained_of_a_peer_is_explained(estimator, peer):
-    """Parameters from scikit-learn 1.8 on, which explains those of its own; attributes from 1.9."""
+def test_the_same_kinds_of_names_are_explained_as_in_scikit_learn(estimator, peer):
+    """scikit-learn explains parameters from version 1.8 on, and fitted attributes from 1.9 on."""
     model, peer = estimator(max_iter=2), peer(max_iter=2)
     parameters = set(model.get_params()) if explained(peer) else set()
     assert explained(model) == parameters
@@ -36,7 +36,7 @@ def test_all_that_is_explained_of_a_peer_is_explained(estimator, peer):
 
 
 @pytest.mark.parametrize("estimator", [TwoLayerClassifier, TwoLayerRegressor])
-def test_links_lead_to_our_own_pages(estimator):
+def test_links_lead_to_the_pages_of_this_package(estimator):
     links = re.findall(r'href="([^"]+)"', estimator()._repr_html_())
     page = f"{PAGES}{estimator.__name__}.html"
     assert page in links

@@ -1,4 +1,4 @@
-"""Lazy updates: that they are the dense ones, to rounding, whatever is on, off or in between."""
+"""Lazy updates equal dense updates, up to rounding, with all settings."""
 
 import pickle
 import tracemalloc
@@ -23,7 +23,7 @@ COSINE = {"learning_rate_schedule": "cosine", "warmup_fraction": 0.2}
 
 
 def texts(n_rows=160, n_features=300, n_classes=3, density=0.02, seed=0, dtype=np.float64):
-    """Make counts whose features are the rarer the higher their number, and some never occur."""
+    """Make counts of features. Later features are rarer, and the last ones never occur."""
     rng = np.random.default_rng(seed)
     rates = density * n_features / np.arange(1, n_features + 1)
     X = (rng.random((n_rows, n_features)) < np.minimum(rates, 0.9)) * rng.integers(
@@ -39,8 +39,8 @@ def parameters(model):
     return np.concatenate([array.ravel() for array in model.coefs_ + model.intercepts_])
 
 
-def waiting_rows(model):
-    """Return W1 of a stream as it is kept, rows that wait for their updates included."""
+def pending_rows(model):
+    """Return the stored W1 of a stream, in which rows may have pending updates."""
     return vars(model)["_training_state"].rows[0]
 
 
@@ -56,7 +56,8 @@ def waiting_rows(model):
     batch_size=st.sampled_from([1, 4, 7]),
     n_classes=st.sampled_from([2, 3]),
     activation=st.sampled_from(["relu", "tanh"]),
-    # Non-zeros a row and feature at which all rows are moved: always, in some batches, never.
+    # Non-zeros per sample and feature above which a batch updates all rows of W1: all batches do,
+    # some do, none does.
     dense_batch=st.sampled_from([0.0, 0.09, 1.0]),
     rows_a_block=st.sampled_from([20, 1000]),
     seed=st.integers(0, 1000),
@@ -73,7 +74,7 @@ def test_lazy_and_dense_updates_agree(
     betas=st.sampled_from([(0.9, 0.98), (0.9, 0.999), (0.0, 0.9), (0.9, 0.82)]),
     epsilon=st.sampled_from([1e-8, 1e-2]),
     alpha=st.sampled_from([0.0, 0.01, 1.0]),
-    # Of these the last leaves the rate as it is within an epoch, the others at no update.
+    # Within an epoch, the rate of "cosine" changes at every update, of "exponential" never.
     learning_rate_schedule=st.sampled_from(["cosine", "cosine", "exponential"]),
     warmup_fraction=st.sampled_from([0.0, 0.3]),
     weighted=st.booleans(),
@@ -102,7 +103,7 @@ def test_lazy_and_dense_updates_of_adamw_agree(
 
 
 def check_lazy_is_dense(model, n_classes, dense_batch, rows_a_block, weighted):
-    """Train on sparse rows and on the same as dense ones, 200 updates each; compare."""
+    """Compare 200 updates on sparse samples with 200 updates on the same dense samples."""
     batch_size, seed = model.batch_size, model.random_state
     model.set_params(learning_rate=0.005, max_iter=5, n_iter_no_change=None)
     X, y = texts(n_rows=40 * batch_size, n_classes=n_classes, seed=seed)
@@ -121,13 +122,13 @@ def check_lazy_is_dense(model, n_classes, dense_batch, rows_a_block, weighted):
 
 
 @pytest.mark.parametrize(("solver", "multiple"), [("adamw", 3.3), ("sgd", 2.2)])
-def test_a_fit_takes_little_more_than_the_parameters_and_their_moments(solver, multiple):
+def test_peak_memory_is_little_more_than_the_parameters_and_their_moments(solver, multiple):
     words = np.random.default_rng(0).integers(2**15, size=500 * 400)
     parts = np.ones(len(words), np.float32), words, np.arange(0, len(words) + 1, 400)
     X, y = csr_array(parts, shape=(500, 2**15)), np.arange(500) % 4
     model = plain_classifier(100, solver=solver, beta_2=0.95, batch_size=40, max_iter=1)
     model.set_params(init="auto", random_state=0)
-    model.fit(X[:50, :100], y[:50])  # what only the first fit of all does
+    model.fit(X[:50, :100], y[:50])  # exclude what the first fit allocates
     tracemalloc.start()
     try:
         model.fit(X, y)
@@ -138,8 +139,8 @@ def test_a_fit_takes_little_more_than_the_parameters_and_their_moments(solver, m
 
 
 @pytest.mark.parametrize("options", [{"nesterov": False}, {"nesterov": True}, ADAMW], ids=str)
-def test_a_stream_waits_between_chunks_and_through_pickles(options, monkeypatch):
-    monkeypatch.setattr(lazy, "MOST_MISSED", 7)  # all rows catch up in the middle, too
+def test_updates_stay_pending_between_chunks_and_through_pickles(options, monkeypatch):
+    monkeypatch.setattr(lazy, "MOST_MISSED", 7)  # apply all pending updates in the middle, too
     X, y = texts()
     sparse = plain_classifier(
         5, learning_rate=0.005, alpha=0.1, batch_size=8, random_state=0, **options
@@ -154,14 +155,14 @@ def test_a_stream_waits_between_chunks_and_through_pickles(options, monkeypatch)
             dense.set_params(learning_rate=0.001)
         sparse.partial_fit(chunk, labels, classes=[0, 1, 2])
         dense.partial_fit(chunk.toarray(), labels, classes=[0, 1, 2])
-        # Predictions see every row up to date, though they leave it where it waits.
-        waiting = waiting_rows(sparse).copy()
+        # Predictions include the pending updates, but leave them pending.
+        pending = pending_rows(sparse).copy()
         assert_allclose(sparse.predict_proba(X), dense.predict_proba(X.toarray()), rtol=1e-9)
-        assert_array_equal(waiting_rows(sparse), waiting)
+        assert_array_equal(pending_rows(sparse), pending)
     assert_allclose(sparse.batch_loss_curve_, dense.batch_loss_curve_, rtol=1e-9)
     assert_allclose(parameters(sparse), parameters(dense), rtol=1e-9, atol=1e-12)
-    assert not np.array_equal(sparse.coefs_[0], waiting)
-    # From a sparse chunk to a dense one and back.
+    assert not np.array_equal(sparse.coefs_[0], pending)
+    # A dense chunk may follow a sparse chunk, and a sparse chunk a dense one.
     for rows in (X.toarray()[:40], X[:40]):
         sparse.partial_fit(rows, y[:40])
         dense.partial_fit(X.toarray()[:40], y[:40])
@@ -180,8 +181,8 @@ def test_a_stream_waits_between_chunks_and_through_pickles(options, monkeypatch)
     ids=str,
 )
 @pytest.mark.parametrize("streamed", [False, True])
-def test_many_updates_at_a_rate_of_its_own_each(streamed, options, monkeypatch):
-    """So many that the tables of maps are joined twice and more, between reads and at reads."""
+def test_many_updates_with_different_rates_equal_dense_updates(streamed, options, monkeypatch):
+    """The updates are enough to join the tables of maps repeatedly, between reads and at reads."""
     monkeypatch.setattr(missed_updates, "RECENT", 32)
     n_updates = 3 * missed_updates.RECENT + 20
     X, y = texts(n_rows=30, density=0.005)
@@ -192,7 +193,7 @@ def test_many_updates_at_a_rate_of_its_own_each(streamed, options, monkeypatch):
         learning_rate_decay=0.999,
         alpha=0.05,
         batch_size=30,
-        replacement=True,  # an epoch is a batch, in which a third of the rows do not occur
+        replacement=True,  # an epoch is one batch, without a third of the samples
         max_iter=n_updates,
         n_iter_no_change=None,
         random_state=0,
@@ -205,7 +206,7 @@ def test_many_updates_at_a_rate_of_its_own_each(streamed, options, monkeypatch):
             for model, chunk in ((sparse, X[rows]), (dense, X[rows].toarray())):
                 model.set_params(learning_rate=0.01 * 0.999**i, batch_size=1)
                 model.partial_fit(chunk, y[rows], classes=[0, 1, 2])
-        assert vars(sparse)["_training_state"].missed.n_updates == n_updates
+        assert vars(sparse)["_training_state"].pending.n_updates == n_updates
     else:
         sparse.fit(X, y)
         dense.fit(X.toarray(), y)
@@ -215,30 +216,29 @@ def test_many_updates_at_a_rate_of_its_own_each(streamed, options, monkeypatch):
 
 
 @pytest.mark.parametrize("options", [{}, ADAMW], ids=str)
-def test_rows_that_do_not_occur_are_not_touched(options):
+def test_a_chunk_changes_only_the_rows_of_W1_whose_features_occur(options):
     X, y = texts()
     model = plain_classifier(5, alpha=0.1, random_state=0, **options)
     model.partial_fit(X, y, classes=[0, 1, 2])
-    before = waiting_rows(model).copy()
+    before = pending_rows(model).copy()
     model.partial_fit(X[:8], y[:8])
     touched = np.unique(X[:8].indices)
-    changed = np.flatnonzero((waiting_rows(model) != before).any(axis=1))
+    changed = np.flatnonzero((pending_rows(model) != before).any(axis=1))
     assert_array_equal(changed, touched)
 
 
 @pytest.mark.parametrize("options", [{}, ADAMW], ids=str)
 @pytest.mark.parametrize("helper", ["as_items", "row_blocks"])
-def test_memory_that_runs_out_as_rows_are_put_in_place_changes_nothing(
-    helper, options, monkeypatch
-):
+def test_a_memory_error_while_rows_are_exchanged_changes_nothing(helper, options, monkeypatch):
     X, y = texts()
     before = plain_classifier(5, alpha=0.1, random_state=0, **options)
-    for rows in (slice(0, 80), slice(80, 120)):  # the first chunk touches too many rows to wait
+    # More than half of the features occur in these chunks, which copy all rows of W1.
+    for rows in (slice(0, 80), slice(80, 120)):
         before.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
     before = pickle.dumps(before)
     original, n_struck = getattr(streams, helper), 0
     for moment in range(20):
-        model = pickle.loads(before).partial_fit(X[120:124], y[120:124])  # has arrays of its own
+        model = pickle.loads(before).partial_fit(X[120:124], y[120:124])  # has its own arrays
         expected = parameters(pickle.loads(pickle.dumps(model)))
         model = pickle.loads(before).partial_fit(X[120:124], y[120:124])
         countdown = iter(range(moment, -1, -1))
@@ -261,7 +261,7 @@ def test_memory_that_runs_out_as_rows_are_put_in_place_changes_nothing(
 
 
 @pytest.mark.parametrize("solver", [{}, ADAMW, ADAMW | COSINE], ids=str)
-def test_validation_and_warm_starts_are_those_of_dense_rows(solver):
+def test_validation_and_warm_starts_equal_the_dense_ones(solver):
     X, y = texts()
     for options in ({"early_stopping": True}, {"warm_start": True}):
         sparse = plain_classifier(
@@ -286,10 +286,10 @@ def test_validation_and_warm_starts_are_those_of_dense_rows(solver):
 
 
 @pytest.mark.parametrize("options", [{}, ADAMW], ids=str)
-def test_csr_arrays_of_any_kind(options):
+def test_csr_arrays_of_any_kind_give_the_dense_model(options):
     X, y = texts()
     X = X.tolil()
-    X[:20] = 0  # whole batches without an entry
+    X[:20] = 0  # some batches have no entries
     X = csr_array(X)
     model = plain_classifier(
         5, learning_rate=0.005, alpha=0.1, batch_size=8, max_iter=3, random_state=0, **options
@@ -297,7 +297,7 @@ def test_csr_arrays_of_any_kind(options):
     dense = parameters(model.fit(X.toarray(), y))
     rng = np.random.default_rng(0)
     rows = np.repeat(np.repeat(np.arange(160), np.diff(X.indptr)), 2)
-    order = np.lexsort((rng.random(len(rows)), rows))  # not sorted, and every entry in two parts
+    order = np.lexsort((rng.random(len(rows)), rows))  # unsorted, and every entry split in two
     parts = np.column_stack([0.25 * X.data, 0.75 * X.data]).ravel()[order]
     split = csr_array((parts, np.repeat(X.indices, 2)[order], 2 * X.indptr), shape=X.shape)
     long = csr_array((X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64)), X.shape)
@@ -309,7 +309,7 @@ def test_csr_arrays_of_any_kind(options):
 
 @pytest.mark.parametrize("options", [{}, ADAMW], ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.int8, np.int64])
-def test_dtypes(dtype, options):
+def test_lazy_updates_equal_dense_updates_in_every_dtype(dtype, options):
     X, y = texts(dtype=dtype)
     model = plain_classifier(
         5, learning_rate=0.005, alpha=0.1, batch_size=32, max_iter=5, random_state=0, **options
@@ -322,8 +322,8 @@ def test_dtypes(dtype, options):
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_row_whose_mean_square_vanishes_in_float32_stays_finite(streamed, monkeypatch):
-    """After 2,000 updates at beta_2 = 0.9 it is 10^-92 of what it was, and is read in between."""
+def test_a_row_whose_mean_square_underflows_in_float32_stays_finite(streamed, monkeypatch):
+    """2,000 updates with beta_2 = 0.9 multiply the mean square by 10^-92, with reads in between."""
     monkeypatch.setattr(lazy, "MOST_MISSED", 800)
     rng = np.random.default_rng(0)
     X = np.zeros((2002, 30), np.float32)
@@ -354,7 +354,7 @@ def test_a_row_whose_mean_square_vanishes_in_float32_stays_finite(streamed, monk
 
 
 @pytest.mark.parametrize("container", [csr_array.copy, csr_array.toarray])
-def test_a_mean_that_outlives_the_mean_square_is_refused(container):
+def test_beta_1_must_be_less_than_the_root_of_beta_2_for_adamw(container):
     X, y = texts()
     model = plain_classifier(5, solver="adamw", beta_1=0.9, beta_2=0.81)
     for call in (model.fit, lambda X, y: model.partial_fit(X, y, classes=[0, 1, 2])):
@@ -364,4 +364,5 @@ def test_a_mean_that_outlives_the_mean_square_is_refused(container):
             call(container(X), y)
     assert not hasattr(model, "classes_")
     model.set_params(beta_2=0.82).fit(container(X), y)
-    model.set_params(solver="adam", beta_2=0.81).fit(container(X), y)  # whose epsilon bounds it
+    # The epsilon of adam bounds its steps.
+    model.set_params(solver="adam", beta_2=0.81).fit(container(X), y)

@@ -1,4 +1,4 @@
-"""Full-batch training: the right gradient, in batches, to a minimum."""
+"""L-BFGS sums the gradient over batches, and ends at a minimum."""
 
 import os
 import subprocess
@@ -12,15 +12,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from sk_twolayer import TwoLayerClassifier
-from sk_twolayer.batches import Data
+from sk_twolayer.data.batches import Data
 from sk_twolayer.network import TwoLayerNetwork
-from sk_twolayer.parameters import initialize
-from sk_twolayer.state import TrainingState
-from sk_twolayer.training import Plan, train
+from sk_twolayer.network.parameters import initialize
+from sk_twolayer.training.loop import Plan, train
+from sk_twolayer.training.state import TrainingState
 
 
 @pytest.mark.parametrize("batch_size", [50, 7])
-def test_ends_where_the_gradient_of_all_rows_is_nothing(batch_size):
+def test_the_gradient_of_all_samples_vanishes_at_the_end(batch_size):
     rng = np.random.RandomState(0)
     X, y, w = rng.standard_normal((50, 4)), rng.randint(3, size=50), rng.uniform(0, 2, 50)
     w[:5] = 0
@@ -42,8 +42,9 @@ def test_ends_where_the_gradient_of_all_rows_is_nothing(batch_size):
     assert history.batch_losses == history.losses
 
 
-def test_a_linear_network_finds_the_optimum_of_logistic_regression():
-    # Without a penalty two linear layers are as good as one. Overlapping classes bound it.
+def test_a_linear_network_reaches_the_optimum_of_logistic_regression():
+    # Without a penalty, two linear layers are equivalent to one. With overlapping classes, the
+    # optimum is finite.
     X, y = load_iris(return_X_y=True)
     X, y = StandardScaler().fit_transform(X[50:, :2]), y[50:]
     linear = LogisticRegression(C=np.inf, tol=1e-10).fit(X, y)
@@ -53,7 +54,7 @@ def test_a_linear_network_finds_the_optimum_of_logistic_regression():
     assert_allclose(ours.predict_proba(X), linear.predict_proba(X), atol=1e-5)
 
 
-def test_float32_rows_give_float32_parameters_of_the_same_minimum():
+def test_float32_samples_give_float32_parameters_of_the_same_minimum():
     X, y = load_iris(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     options = {"solver": "lbfgs", "random_state": 0, "alpha": 0.01}
@@ -64,7 +65,7 @@ def test_float32_rows_give_float32_parameters_of_the_same_minimum():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_warm_start_and_budgets():
+def test_warm_starts_add_iterations_within_max_iter_and_max_updates():
     X, y = load_iris(return_X_y=True)
     options = {"solver": "lbfgs", "random_state": 0, "warm_start": True}
     model = TwoLayerClassifier(max_iter=5, **options).fit(X, y)
@@ -76,7 +77,7 @@ def test_warm_start_and_budgets():
     assert TwoLayerClassifier(max_updates=3, **options).fit(X, y).n_iter_ == 3
 
 
-def test_it_stops_when_the_loss_has_fallen_by_less_than_a_hundredth_in_ten_iterations():
+def test_training_stops_when_ten_iterations_lower_the_loss_by_less_than_a_hundredth():
     X, y = load_wine(return_X_y=True)
     model = TwoLayerClassifier(solver="lbfgs", tol=1.0, max_iter=2000, random_state=0)
     losses = model.fit(StandardScaler().fit_transform(X), y).loss_curve_
@@ -85,7 +86,7 @@ def test_it_stops_when_the_loss_has_fallen_by_less_than_a_hundredth_in_ten_itera
     assert all(losses[i] < 0.99 * losses[i - 10] for i in range(10, len(losses) - 1))
 
 
-def test_validation_rows_stop_it():
+def test_validation_samples_stop_training():
     X, y = load_iris(return_X_y=True)
     model = TwoLayerClassifier(solver="lbfgs", random_state=0, n_iter_no_change=5)
     model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
@@ -112,19 +113,19 @@ def fit(n_features):
     model = TwoLayerClassifier(1, activation="tanh", solver="lbfgs", max_iter=2, random_state=0)
     return model.fit(X, y)
 
-fit(100)  # what is loaded by the first fit is no part of it
+fit(100)  # exclude what the first fit loads
 with open("/proc/self/statm") as file:
     taken = int(file.read().split()[0]) * resource.getpagesize()
-limit = taken + 64 * 8 * 2**22  # SciPy keeps some 30 vectors of the parameters
+limit = taken + 64 * 8 * 2**22  # SciPy keeps about 30 vectors of this size
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 assert fit(2**22).n_iter_ == 2
 print("fitted")
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is that of Linux")
-def test_memory_follows_the_non_zeros_and_the_parameters():
-    # A dense batch of these rows would take a thousand times the parameters.
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory limit needs Linux")
+def test_memory_is_proportional_to_the_non_zeros_and_the_parameters():
+    # A dense batch of these samples would be a thousand times as large as the parameters.
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FIT_OF_WIDE_ROWS],
         capture_output=True,

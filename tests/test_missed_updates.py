@@ -1,4 +1,4 @@
-"""Missed updates of rows: applied together they equal the single updates."""
+"""Pending updates of rows of W1: applied together, they equal the single updates."""
 
 from unittest.mock import patch
 
@@ -9,20 +9,20 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_twolayer import missed_updates
-from sk_twolayer.missed_updates import MissedUpdates, inner_products, move_products
 from sk_twolayer.optimizers import SGD, AdamW
+from sk_twolayer.sparse.lazy_updates import PendingUpdates, inner_products, move_products
 
 MOMENTA = [(0, False), (0.9, False), (0.9, True)]
 
 
 @pytest.mark.parametrize(("momentum", "nesterov"), MOMENTA)
-def test_the_maps_are_single_updates_repeated(momentum, nesterov):
+def test_the_maps_equal_repeated_single_updates(momentum, nesterov):
     rng = np.random.default_rng(0)
     W, velocity = rng.standard_normal((2, 6, 3))
     rates = [0.1] * 3 + [0.05] * 4
     w, v = W.copy(), velocity.copy()
     sgd = SGD(w.ravel(), [v.ravel()], momentum=momentum, nesterov=nesterov)
-    missed = MissedUpdates(6)
+    missed = PendingUpdates(6)
     for i, rate in enumerate(rates):
         if i == 2:
             at_two, v_at_two = w.copy(), v.copy()
@@ -43,15 +43,13 @@ def test_the_maps_are_single_updates_repeated(momentum, nesterov):
     n_updates=st.integers(1, 40),
     seed=st.integers(0, 1000),
 )
-def test_rows_catch_up_whenever_they_are_read_and_whatever_the_rates(
-    kind, alpha, recent, n_updates, seed
-):
-    """Rows are read at random updates, and the tables are joined in the middle of it."""
+def test_pending_updates_of_sgd_equal_single_updates(kind, alpha, recent, n_updates, seed):
+    """Rows are read at random updates, and the tables of maps are joined between the reads."""
     rng = np.random.default_rng(seed)
     W, velocity = rng.standard_normal((2, 5, 3))
-    w, v = W.copy(), velocity.copy()  # moved at every update
+    w, v = W.copy(), velocity.copy()  # with every update applied
     sgd = SGD(w.ravel(), [v.ravel()], momentum=kind[0], nesterov=kind[1])
-    missed = MissedUpdates(5)
+    missed = PendingUpdates(5)
     with patch.object(missed_updates, "RECENT", recent):
         for rate in rng.uniform(0.01, 0.3, n_updates):
             rows = np.flatnonzero(rng.random(5) < 0.1)
@@ -77,15 +75,15 @@ def test_rows_catch_up_whenever_they_are_read_and_whatever_the_rates(
     n_updates=st.integers(1, 60),
     seed=st.integers(0, 1000),
 )
-def test_rows_of_adamw_catch_up_whenever_they_are_read(betas, decay, recent, n_updates, seed):
+def test_pending_updates_of_adamw_equal_single_updates(betas, decay, recent, n_updates, seed):
     rng = np.random.default_rng(seed)
     shape = {"hidden_size": 3, "n_outputs": 1}
     vectors = rng.uniform(0.1, 1, (3, 5 * 3 + 3 + 3 + 1))
-    W1s = [vector[:15].reshape(5, 3) for vector in vectors]  # moved at every update
+    W1s = [vector[:15].reshape(5, 3) for vector in vectors]  # with every update applied
     late = [W1.copy() for W1 in W1s]
     beta_1, beta_2 = betas
     adamw = AdamW(vectors[0], [*vectors[1:]], decay=decay, beta_1=beta_1, beta_2=beta_2, **shape)
-    missed = MissedUpdates(5)
+    missed = PendingUpdates(5)
     with patch.object(missed_updates, "RECENT", recent):
         for t, rate in enumerate(rng.uniform(0.01, 0.3, n_updates), 1):
             rows = np.flatnonzero(rng.random(5) < 0.1)
@@ -105,7 +103,7 @@ def test_rows_of_adamw_catch_up_whenever_they_are_read(betas, decay, recent, n_u
         assert_allclose(array, W1, rtol=1e-9, atol=1e-300)
 
 
-def test_the_maps_are_those_of_the_derivation():
+def test_the_maps_equal_the_derived_matrices():
     r, alpha, m = 0.1, 0.3, 0.9
     heavy_ball = [[1 - r * alpha, m], [-r * alpha, m]]
     nesterovs = [[1 - r * alpha * (1 + m), m**2], [-r * alpha, m]]
@@ -115,7 +113,7 @@ def test_the_maps_are_those_of_the_derivation():
 
 
 @pytest.mark.parametrize(("momentum", "nesterov"), MOMENTA)
-def test_the_products_move_with_the_rows(momentum, nesterov):
+def test_the_moved_products_equal_the_products_of_the_updated_rows(momentum, nesterov):
     rng = np.random.default_rng(0)
     w, v, g = rng.standard_normal((3, 6, 3))
     g[2:] = 0  # these rows do not occur in the batch
@@ -126,10 +124,10 @@ def test_the_products_move_with_the_rows(momentum, nesterov):
     assert_allclose(products, [np.vdot(w, w), np.vdot(w, v), np.vdot(v, v)], rtol=1e-12)
 
 
-def test_a_copy_goes_its_own_way():
-    """Tables may be shared, but what one counts the other does not."""
+def test_a_copy_counts_its_updates_independently():
+    """Copies may share the tables of maps, but not the counts."""
     sgd = SGD(np.zeros(0), momentum=0.5)
-    missed, (idle_map, _) = MissedUpdates(4), sgd.idle_map(0.1, 1.0)
+    missed, (idle_map, _) = PendingUpdates(4), sgd.idle_map(0.1, 1.0)
     for row in (1, 3, 1):
         missed.advance(np.array([row]), idle_map, sgd)
     rows = np.arange(4)

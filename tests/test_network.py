@@ -1,4 +1,4 @@
-"""The network against the published toy values, central differences and plain formulas."""
+"""The network matches published values, central differences, and plain formulas."""
 
 import warnings
 
@@ -8,10 +8,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
 from sk_twolayer import blocks
-from sk_twolayer.activations import ACTIVATIONS, logistic
-from sk_twolayer.losses import softmax
 from sk_twolayer.network import TwoLayerNetwork, compute_scores
-from sk_twolayer.parameters import initialize, unpack
+from sk_twolayer.network.activations import ACTIVATIONS, logistic
+from sk_twolayer.network.losses import softmax
+from sk_twolayer.network.parameters import initialize, unpack
 
 PUBLISHED_SCORES = [
     [-0.81233741, -1.27654624, -0.70335995],
@@ -24,7 +24,7 @@ PUBLISHED_SCORES = [
 
 @pytest.fixture
 def toy():
-    """The toy model of the exercise and its data, drawn as the exercise draws them."""
+    """Return the toy model of the exercise and its data, drawn in the order of the exercise."""
     toy = TwoLayerNetwork(4, 10, 3, batch_size=5, alpha=0.1)
     initialize(toy.W1, toy.W2, toy.b1, toy.b2, 0.1, np.random.RandomState(0))
     X = 10 * np.random.RandomState(1).standard_normal((5, 4))
@@ -44,20 +44,20 @@ def central_differences(function, vector, step=1e-5):
     return gradient
 
 
-def test_toy_scores_are_the_published_ones(toy):
+def test_toy_scores_equal_the_published_scores(toy):
     toy, X, _ = toy
     scores = compute_scores(X, toy.W1, toy.W2, toy.b1, toy.b2)
     assert np.abs(scores - PUBLISHED_SCORES).sum() < 3.7e-8
 
 
-def test_toy_loss_is_the_published_one(toy):
+def test_toy_loss_equals_the_published_loss(toy):
     toy, X, y = toy
     loss, _ = toy.loss_and_gradients(X, y)
-    assert abs(loss - 1.30378789133) < 1e-11  # as far as the published digits go
+    assert abs(loss - 1.30378789133) < 1e-11  # the precision of the published digits
 
 
 @pytest.mark.parametrize("block_size", [2**15, 7])
-def test_toy_gradients_agree_with_central_differences(block_size, monkeypatch, toy):
+def test_toy_gradients_equal_central_differences(block_size, monkeypatch, toy):
     monkeypatch.setattr(blocks, "BLOCK_SIZE", block_size)
     toy, X, y = toy
     toy.loss_and_gradients(X, y)
@@ -73,7 +73,7 @@ def test_toy_gradients_agree_with_central_differences(block_size, monkeypatch, t
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dropped", [False, True])
 @pytest.mark.parametrize("activation", list(ACTIVATIONS))
-def test_gradients_by_central_differences(output, weighted, dropped, activation):
+def test_all_gradients_equal_central_differences(output, weighted, dropped, activation):
     rng = np.random.RandomState(2)
     net = TwoLayerNetwork(5, 7, 3, batch_size=9, alpha=0.3, output=output, activation=activation)
     net.parameters[:] = rng.standard_normal(net.parameters.size)
@@ -88,7 +88,7 @@ def test_gradients_by_central_differences(output, weighted, dropped, activation)
 
 
 @pytest.mark.parametrize("output", ["softmax", "logistic"])
-def test_loss_and_accuracy_by_the_plain_formula(output):
+def test_loss_and_accuracy_equal_the_plain_formulas(output):
     rng = np.random.RandomState(3)
     net = TwoLayerNetwork(5, 7, 3, batch_size=9, alpha=0.3, output=output)
     net.parameters[:] = rng.standard_normal(net.parameters.size)
@@ -109,7 +109,7 @@ def test_loss_and_accuracy_by_the_plain_formula(output):
     assert_allclose(accuracy, np.average(correct, weights=w), rtol=1e-13)
 
 
-def test_softmax_and_logistic_survive_huge_scores():
+def test_softmax_and_logistic_are_exact_for_huge_scores():
     scores = np.array([[1e4, 0.0, -1e4]])
     softmax(scores)
     assert_allclose(scores, [[1, 0, 0]])
@@ -127,7 +127,7 @@ def test_softmax_and_logistic_survive_huge_scores():
         ("identity", lambda z: z),
     ],
 )
-def test_scores_of_each_activation_dense_and_sparse(activation, formula):
+def test_dense_and_sparse_scores_equal_the_formula_of_each_activation(activation, formula):
     rng = np.random.RandomState(4)
     W1, W2 = rng.standard_normal((5, 7)), rng.standard_normal((7, 3))
     b1, b2 = rng.standard_normal(7), rng.standard_normal(3)
@@ -154,7 +154,7 @@ def test_parameters_are_views_of_one_vector():
         (0.01, (0.01, 0.01)),
     ],
 )
-def test_initial_weights_have_the_stated_deviation(init, deviations):
+def test_initial_weights_have_the_documented_standard_deviation(init, deviations):
     net = TwoLayerNetwork(300, 400, 200, batch_size=1)
     initialize(net.W1, net.W2, net.b1, net.b2, init, np.random.RandomState(0))
     for W, deviation in zip((net.W1, net.W2), deviations, strict=True):
@@ -177,11 +177,11 @@ def test_chunks_change_neither_initial_weights_nor_scores(monkeypatch):
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
-def test_scores_of_rows_whose_products_overflow_are_nan(activation):
+def test_scores_are_nan_for_samples_whose_products_overflow(activation):
     rng = np.random.RandomState(0)
     W1, W2 = rng.standard_normal((4, 5)), rng.standard_normal((5, 3))
     X = rng.standard_normal((4, 4))
-    X[2] = 1e308 * np.sign(W1[:, 0])  # W1 adds it up to far above the largest float64
+    X[2] = 1e308 * np.sign(W1[:, 0])  # the sum in z1 is far above the largest float64
     X[3] = 1e300
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -190,7 +190,7 @@ def test_scores_of_rows_whose_products_overflow_are_nan(activation):
     assert np.isfinite(scores[[0, 1, 3]]).all()
 
 
-def test_the_softmax_of_scores_that_are_far_apart():
+def test_softmax_is_exact_for_scores_that_are_far_apart():
     scores = np.array([[1.5e308, -1.5e308, 0.0], [0.0, 1.0, 2.0]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

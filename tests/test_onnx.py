@@ -1,4 +1,4 @@
-"""The graph computes under onnxruntime what the estimator computes."""
+"""The exported graph gives the results of the estimator in onnxruntime."""
 
 import importlib
 import subprocess
@@ -60,7 +60,7 @@ def run(model, X, **options):
 
 
 def assert_same(model, X, labels, p):
-    """Assert that all is as the model has it, whose predictions are not all alike."""
+    """Assert equality with the model, and that its predictions are not all the same."""
     expected = model.predict(X)
     assert len(np.unique(expected)) > 1
     assert_array_equal(labels, expected)
@@ -72,14 +72,14 @@ def assert_same(model, X, labels, p):
 @over_dtypes
 @over_kinds
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
-def test_labels_and_probabilities(activation, kind, dtype):
+def test_labels_and_probabilities_match_the_model(activation, kind, dtype):
     model = fit(kind, dtype, activation=activation)
     assert_same(model, X.astype(dtype), *run(model, X.astype(dtype)))
 
 
 @over_dtypes
 @over_kinds
-def test_pipelines_and_searches(kind, dtype):
+def test_pipelines_and_searches_are_exported(kind, dtype):
     model = make_pipeline(StandardScaler(), TwoLayerClassifier(max_iter=20, random_state=0))
     rows, y = RAW.astype(dtype), TARGETS[kind]
     assert_same(model.fit(rows, y), rows, *run(model, rows))
@@ -88,14 +88,14 @@ def test_pipelines_and_searches(kind, dtype):
 
 
 @over_dtypes
-def test_several_networks_in_one_graph(dtype):
+def test_one_graph_may_hold_several_networks(dtype):
     networks = [(f"of_{i}", TwoLayerClassifier(max_iter=9, random_state=i)) for i in range(2)]
     model = StackingClassifier(networks, clone(networks[0][1]), cv=2).fit(X.astype(dtype), CODES)
     graph = to_onnx(model, X[:1].astype(dtype), options={"zipmap": False})
     assert_same(model, X.astype(dtype), *load(graph).run(None, {"X": X.astype(dtype)}))
 
 
-def test_the_graph_reads_like_the_formulas():
+def test_the_graph_has_the_names_of_the_formulas():
     model = fit("binary")
     graph = export(model, X).graph
     assert {"z1", "a1", "scores"} <= {name for node in graph.node for name in node.output}
@@ -103,11 +103,11 @@ def test_the_graph_reads_like_the_formulas():
     assert_array_equal(weights["W1"], model.coefs_[0])
     assert_array_equal(weights["b2"], model.intercepts_[1])
     read = {name for node in graph.node for name in node.input}
-    assert set(weights) <= read  # onnxruntime warns of what nothing reads
+    assert set(weights) <= read  # onnxruntime warns about unused initializers
 
 
 @over_kinds
-def test_the_outputs_are_declared_as_they_are(kind):
+def test_the_outputs_have_the_declared_types_and_shapes(kind):
     session = load(export(fit(kind), X))
     declared = {output.name: (output.type, output.shape) for output in session.get_outputs()}
     n_classes = len(fit(kind).classes_)
@@ -119,7 +119,7 @@ def test_the_outputs_are_declared_as_they_are(kind):
 
 
 @over_kinds
-def test_a_model_of_float32_computes_in_float64_where_the_graph_does(kind):
+def test_a_float32_model_exported_for_float64_input_computes_in_float64(kind):
     model = fit(kind, np.float32)
     _, scores = run(model, X, raw_scores=True)
     assert scores.dtype == np.float64
@@ -129,13 +129,13 @@ def test_a_model_of_float32_computes_in_float64_where_the_graph_does(kind):
 
 
 @over_kinds
-def test_a_model_of_float64_computes_in_float32_where_the_graph_does(kind):
+def test_a_float64_model_exported_for_float32_input_computes_in_float32(kind):
     model = fit(kind, np.float64)
     assert_same(model, X.astype(np.float32), *run(model, X.astype(np.float32)))
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.bool_])
-def test_integer_rows_are_computed_in_float32(dtype):
+def test_a_graph_of_integer_input_computes_in_float32(dtype):
     rows = (RAW > 3 if dtype == np.bool_ else RAW).astype(dtype)
     model = TwoLayerClassifier(max_iter=20, random_state=0).fit(rows, CODES)
     labels, p = run(model, rows)
@@ -144,7 +144,7 @@ def test_integer_rows_are_computed_in_float32(dtype):
     assert_allclose(p, model.predict_proba(rows), rtol=0, atol=1e-5)
 
 
-def test_batches_of_any_length():
+def test_a_graph_takes_any_number_of_samples():
     model = fit("binary")
     session = load(export(model, X))
     for n_rows in 1, 2, 10_000:
@@ -157,7 +157,7 @@ def test_batches_of_any_length():
 @over_dtypes
 @over_kinds
 @pytest.mark.parametrize("activation", ["relu", "logistic"])
-def test_extreme_rows_do_not_overflow(activation, kind, dtype):
+def test_extreme_samples_do_not_overflow(activation, kind, dtype):
     model = fit(kind, dtype, activation=activation)
     model.coefs_[1] *= 1e6
     rows = (1e6 * X).astype(dtype)
@@ -180,7 +180,7 @@ def test_extreme_rows_do_not_overflow(activation, kind, dtype):
     ],
 )
 @over_dtypes
-def test_labels_come_from_the_scores(kind, scores, label, dtype):
+def test_labels_follow_from_the_scores(kind, scores, label, dtype):
     model = fit(kind, dtype)
     model.coefs_[1][:] = 0
     model.intercepts_[1][:] = scores
@@ -191,7 +191,7 @@ def test_labels_come_from_the_scores(kind, scores, label, dtype):
 
 @pytest.mark.parametrize("target_opset", [9, 12, 13, 18, None])
 @over_kinds
-def test_old_and_new_opsets(kind, target_opset):
+def test_old_and_new_opsets_give_the_same_results(kind, target_opset):
     model = fit(kind)
     assert_same(model, X, *run(model, X, target_opset=target_opset))
 
@@ -211,7 +211,7 @@ def test_old_and_new_opsets(kind, target_opset):
     ids=lambda values: getattr(values, "dtype", ""),
 )
 @pytest.mark.parametrize("zipmap", [True, False])
-def test_labels_of_all_kinds(classes, expected, zipmap):
+def test_labels_of_all_kinds_become_integers_or_strings(classes, expected, zipmap):
     model = TwoLayerClassifier(max_iter=20, random_state=0).fit(X, classes[CODES])
     labels, p = run(model, X, zipmap=zipmap)
     number = np.searchsorted(model.classes_, model.predict(X))
@@ -232,10 +232,10 @@ def test_labels_of_all_kinds(classes, expected, zipmap):
     ids=lambda classes: str(classes.dtype),
 )
 @pytest.mark.parametrize("zipmap", [True, False])
-def test_labels_that_onnx_does_not_have(classes, zipmap):
+def test_labels_without_an_onnx_type_raise(classes, zipmap):
     model = fit("multiclass" if len(classes) == 3 else "binary")
     model.classes_ = classes
-    with pytest.raises(ValueError, match="those of ONNX are 64-bit integers or strings"):
+    with pytest.raises(ValueError, match="ONNX labels must be 64-bit integers or strings"):
         export(model, X, zipmap=zipmap)
 
 
@@ -244,7 +244,7 @@ def test_labels_that_onnx_does_not_have(classes, zipmap):
 
 @over_dtypes
 @over_kinds
-def test_dictionaries_by_default(kind, dtype):
+def test_probabilities_are_dictionaries_by_default(kind, dtype):
     model = fit(kind, dtype)
     rows = X.astype(dtype)
     graph = to_onnx(model, rows[:1])
@@ -259,9 +259,9 @@ def test_dictionaries_by_default(kind, dtype):
     assert_allclose(p, model.predict_proba(rows), rtol=0, atol=1e-5)
 
 
-def test_dictionaries_leave_the_labels_in_float64():
+def test_labels_beside_dictionaries_are_computed_in_float64():
     model = fit("binary", activation="identity")
-    # The second score differs from zero by less than float32 can tell at this size.
+    # float32 cannot distinguish the score from zero at this scale.
     model.coefs_[0][:], model.coefs_[1][:] = 0, 1
     model.coefs_[0][:, 0] = 1
     model.intercepts_[0][:], model.intercepts_[1][:] = 0, -1e8
@@ -272,7 +272,7 @@ def test_dictionaries_leave_the_labels_in_float64():
 
 @over_dtypes
 @over_kinds
-def test_a_column_for_each_class(kind, dtype):
+def test_zipmap_columns_gives_one_output_per_class(kind, dtype):
     model = fit(kind, dtype)
     session = load(export(model, X.astype(dtype), zipmap="columns"))
     prefix = "s" if "strings" in kind else "i"
@@ -284,7 +284,7 @@ def test_a_column_for_each_class(kind, dtype):
 
 @over_dtypes
 @over_kinds
-def test_raw_scores(kind, dtype):
+def test_raw_scores_equal_the_decision_function(kind, dtype):
     model = fit(kind, dtype)
     rows = X.astype(dtype)
     labels, scores = run(model, rows, raw_scores=True)
@@ -296,16 +296,16 @@ def test_raw_scores(kind, dtype):
 
 
 @pytest.mark.parametrize("zipmap", [True, False])
-def test_numbers_for_classes(zipmap):
+def test_nocl_gives_class_indices(zipmap):
     model = fit("strings")
     labels, p = run(model, X, nocl=True, zipmap=zipmap)
     assert_array_equal(model.classes_[labels], model.predict(X))
     assert list(p[0]) == [0, 1, 2] if zipmap else p.shape == (150, 3)
-    with pytest.raises(ValueError, match="no names for the outputs of zipmap='columns'"):
+    with pytest.raises(ValueError, match="zipmap='columns' names its outputs after the labels"):
         export(model, X, nocl=True, zipmap="columns")
 
 
-def test_options_are_given_in_all_of_the_ways_of_skl2onnx():
+def test_options_may_be_given_in_all_ways_of_skl2onnx():
     model = make_pipeline(StandardScaler(), TwoLayerClassifier(max_iter=20, random_state=0))
     model.fit(RAW, CODES)
     for options in (
@@ -318,7 +318,7 @@ def test_options_are_given_in_all_of_the_ways_of_skl2onnx():
         assert_same(model, RAW, *session.run(None, {"X": RAW}))
 
 
-def test_options_that_there_are_not():
+def test_unknown_options_and_values_raise():
     model = fit()
     with pytest.raises(NameError, match=r"Option 'speed' not in \['nocl', 'raw_scores', 'zipmap'"):
         export(model, X, speed="high")
@@ -328,19 +328,19 @@ def test_options_that_there_are_not():
         export(model, X, zipmap="rows")
 
 
-# What cannot be exported, and where.
+# Errors and packages.
 
 
 @pytest.mark.parametrize(
     "model", [TwoLayerClassifier(), make_pipeline(TwoLayerClassifier())], ids=["alone", "pipeline"]
 )
-def test_an_unfitted_estimator(model):
+def test_an_unfitted_classifier_raises(model):
     with pytest.raises(NotFittedError, match="This TwoLayerClassifier instance is not fitted yet"):
         to_onnx(model, X[:1])
 
 
 @pytest.mark.parametrize("missing", ["skl2onnx", "onnx"])
-def test_missing_packages(missing, monkeypatch):
+def test_a_missing_package_raises_an_error_that_says_how_to_install_it(missing, monkeypatch):
     monkeypatch.delitem(sys.modules, sk_twolayer.onnx.__name__)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=r'pip install "sk_twolayer\[onnx\]"') as raised:
@@ -349,12 +349,12 @@ def test_missing_packages(missing, monkeypatch):
     assert missing in str(raised.value.__cause__)
 
 
-def test_the_package_does_without_them():
+def test_the_package_imports_without_onnx_and_skl2onnx():
     hide = "import sys; sys.modules.update(dict.fromkeys(['onnx', 'skl2onnx', 'onnxruntime']))"
     subprocess.run([sys.executable, "-c", f"{hide}; import sk_twolayer"], check=True, timeout=120)
 
 
-def test_a_file_is_served_by_onnxruntime_alone(tmp_path):
+def test_onnxruntime_alone_serves_a_file(tmp_path):
     model = make_pipeline(StandardScaler(), TwoLayerClassifier(max_iter=20, random_state=0))
     model.fit(RAW, TARGETS["strings"])
     (tmp_path / "model.onnx").write_bytes(export(model, RAW).SerializeToString())
@@ -374,25 +374,25 @@ def test_a_file_is_served_by_onnxruntime_alone(tmp_path):
 
 # Regression.
 
-NUMBERS = {"one target": 1e3 * RAW[:, 3], "targets": RAW[:, 2:] * [1e-3, 1e3] + [5, -70]}
+CONTINUOUS = {"one target": 1e3 * RAW[:, 3], "targets": RAW[:, 2:] * [1e-3, 1e3] + [5, -70]}
 
 
-def fit_numbers(kind, dtype=np.float64, **options):
+def fit_regressor(kind, dtype=np.float64, **options):
     model = TwoLayerRegressor(20, max_iter=20, random_state=0, **options)
-    return model.fit(X[:, :2].astype(dtype), NUMBERS[kind])
+    return model.fit(X[:, :2].astype(dtype), CONTINUOUS[kind])
 
 
 @over_dtypes
-@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("kind", CONTINUOUS)
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
-def test_predictions_of_a_regressor(activation, kind, dtype):
-    model, rows = fit_numbers(kind, dtype, activation=activation), X[:, :2].astype(dtype)
+def test_predictions_match_the_regressor(activation, kind, dtype):
+    model, rows = fit_regressor(kind, dtype, activation=activation), X[:, :2].astype(dtype)
     graph = to_onnx(model, rows[:1])
     onnx.checker.check_model(graph, full_check=True)
     session = load(graph)
     [declared] = session.get_outputs()
     number = "tensor(double)" if dtype == np.float64 else "tensor(float)"
-    n_targets = NUMBERS[kind].reshape(len(X), -1).shape[1]
+    n_targets = CONTINUOUS[kind].reshape(len(X), -1).shape[1]
     assert (declared.type, declared.shape) == (number, [None, n_targets])
     [y] = session.run(None, {"X": rows})
     expected = model.predict(rows)
@@ -401,13 +401,13 @@ def test_predictions_of_a_regressor(activation, kind, dtype):
     assert error.max() < 3 * TOLERANCES[dtype] * (1 + np.abs(model.y_mean_ / model.y_scale_).max())
 
 
-def test_a_pipeline_that_ends_in_a_regressor():
+def test_a_pipeline_with_a_regressor_is_exported():
     model = make_pipeline(StandardScaler(), TwoLayerRegressor(max_iter=20, random_state=0))
     model.fit(RAW[:, :3], RAW[:, 3])
     [y] = load(to_onnx(model, RAW[:1, :3])).run(None, {"X": RAW[:, :3]})
     assert_allclose(y.ravel(), model.predict(RAW[:, :3]), rtol=1e-10)
 
 
-def test_a_regressor_that_is_not_fitted():
+def test_an_unfitted_regressor_raises():
     with pytest.raises(NotFittedError):
         to_onnx(TwoLayerRegressor(), X[:1])

@@ -1,4 +1,4 @@
-"""The optimizers against scikit-learn's own and against the papers, number by number."""
+"""Updates of the optimizers match scikit-learn and the formulas of the papers."""
 
 from functools import partial
 
@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-# The optimizers of MLPClassifier have no public name, and are what ours are to equal.
+# The peers of SGD and Adam have no public name.
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
-from sk_twolayer import blocks
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor, blocks
 from sk_twolayer.optimizers import SGD, Adam, AdamW
 
 
 @pytest.fixture(autouse=True, params=[2**15, 3])
 def block_size(request, monkeypatch):
-    """Whether the parameters fit into one block or not changes nothing."""
+    """Run each test with one block and with several blocks: the results are the same."""
     monkeypatch.setattr(blocks, "BLOCK_SIZE", request.param)
 
 
 @pytest.mark.parametrize("momentum", [0, 0.9])
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_sgd_updates_are_scikit_learns(momentum, nesterov):
+def test_sgd_updates_match_scikit_learn(momentum, nesterov):
     rng = np.random.RandomState(0)
     ours, theirs = np.ones(7), [np.ones(7)]
     sgd = SGD(ours, momentum=momentum, nesterov=nesterov)
@@ -34,7 +34,7 @@ def test_sgd_updates_are_scikit_learns(momentum, nesterov):
     assert_allclose(ours, theirs[0], rtol=1e-13)
 
 
-def test_adam_updates_are_scikit_learns():
+def test_adam_updates_match_scikit_learn():
     rng = np.random.RandomState(0)
     ours, theirs = np.ones(7), [np.ones(7)]
     adam = Adam(ours, beta_1=0.8, beta_2=0.95, epsilon=1e-3)
@@ -50,8 +50,8 @@ def test_adam_updates_are_scikit_learns():
 @pytest.mark.parametrize(("beta_1", "beta_2"), [(0.9, 0.95), (0.5, 0.999), (0.0, 0.5)])
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-1])
 @pytest.mark.parametrize("first_layer", [1.0, 0.2])
-def test_adamw_updates_are_those_of_the_paper(beta_1, beta_2, epsilon, first_layer):
-    """Algorithm 2 of Loshchilov and Hutter, but that v starts at epsilon^2, which is not added."""
+def test_adamw_updates_match_the_paper(beta_1, beta_2, epsilon, first_layer):
+    """Algorithm 2 of Loshchilov and Hutter, but v starts at epsilon^2 and epsilon is not added."""
     rng = np.random.RandomState(0)
     ours = rng.standard_normal(2 * 3 + 3 * 2 + 3 + 2)  # W1, W2, b1, b2
     layers = np.repeat([first_layer, 1, 1, 1], [6, 6, 3, 2])
@@ -70,7 +70,7 @@ def test_adamw_updates_are_those_of_the_paper(beta_1, beta_2, epsilon, first_lay
 
 
 @pytest.mark.parametrize("n_missed", [1, 3, 100])
-def test_what_adamw_does_without_a_gradient_is_one_map(n_missed):
+def test_adamw_updates_without_a_gradient_compose_to_one_map(n_missed):
     rng = np.random.RandomState(0)
     options = {"hidden_size": 1, "n_outputs": 1, "decay": 0.3, "first_layer": 0.2}
     vectors = rng.uniform(0.1, 1, (3, 7))  # W1 of four features, W2, b1, b2
@@ -84,17 +84,23 @@ def test_what_adamw_does_without_a_gradient_is_one_map(n_missed):
     assert_allclose(late[..., 0], vectors[:, :4], rtol=1e-12)
 
 
-def test_a_mean_square_that_vanishes_in_float32_divides_nothing_by_zero():
+def test_a_mean_square_that_underflows_in_float32_causes_no_division_by_zero():
     vectors = np.ones((2, 3), np.float32)
     adamw = AdamW(vectors[0], hidden_size=1, n_outputs=1, decay=0.0, beta_1=0.1, beta_2=0.2)
     for t in range(1, 200):
         adamw.update(vectors[1] * (t == 1), 0.1, t)
-    # The first update moves by the rate, and those after it by ever smaller shares of that.
+    # The first step is the learning rate, and later steps are ever smaller shares of it.
     assert_allclose(vectors[0], 1 - 0.1 * sum(shares(0.1, 0.2, 199)), rtol=1e-5)
 
 
+def test_adamw_has_the_default_betas_of_the_estimators():
+    adamw = AdamW(np.zeros(3), hidden_size=1, n_outputs=1)
+    for estimator in (TwoLayerClassifier(), TwoLayerRegressor()):
+        assert (adamw.beta_1, adamw.beta_2) == (estimator.beta_1, estimator.beta_2)
+
+
 def shares(beta_1, beta_2, n_updates):
-    """Return the steps over the rate after one gradient of 1 and none after it, by the paper."""
+    """Return the paper's steps, divided by the rate, for a gradient of 1 followed by zeros."""
     t = np.arange(1, n_updates + 1)
     means = (1 - beta_1) * beta_1 ** (t - 1) / (1 - beta_1**t)
     mean_squares = (1 - beta_2) * beta_2 ** (t - 1.0) / (1 - beta_2**t)
@@ -105,7 +111,7 @@ ADAMW = partial(AdamW, hidden_size=2, n_outputs=1)
 
 
 @pytest.mark.parametrize("make", [SGD, Adam, ADAMW])
-def test_another_optimizer_goes_on_with_the_moments(make):
+def test_a_new_optimizer_continues_from_given_moments(make):
     rng = np.random.RandomState(0)
     gradients = rng.standard_normal((6, 7))
     whole, parts = np.ones(7), np.ones(7)
@@ -121,5 +127,5 @@ def test_another_optimizer_goes_on_with_the_moments(make):
     for step, gradient in enumerate(gradients[3:]):
         second.update(gradient.copy(), 0.1, step + 4)
     assert_array_equal(parts, whole)
-    for moment, expected in zip(moments, optimizer.moments, strict=True):  # moved in place
+    for moment, expected in zip(moments, optimizer.moments, strict=True):  # updated in place
         assert_array_equal(moment, expected)

@@ -1,5 +1,6 @@
-"""What travels with the package: the citation, and the pictures that an index shows in README."""
+"""The citation, the links of README and the declared dependencies match the package."""
 
+import ast
 import re
 import sys
 import tomllib
@@ -10,12 +11,23 @@ import sk_twolayer
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_citation_names_this_version():
+def imported(nodes):
+    """Return the names of the top-level packages that statements import."""
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
+
+
+def test_the_citation_has_the_version_of_the_package():
     version = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1]
     assert version == sk_twolayer.__version__
 
 
-def test_the_links_of_readme_lead_to_files_from_everywhere():
+def test_the_links_of_readme_are_absolute_and_lead_to_files():
     readme = (ROOT / "README.md").read_text()
     links = re.findall(r"\]\(([^)\s]+)\)", readme) + re.findall(r'(?:src|href)="([^"]+)"', readme)
     ours = re.compile(
@@ -28,19 +40,22 @@ def test_the_links_of_readme_lead_to_files_from_everywhere():
     assert [path for path in paths if not (ROOT / path).is_file()] == []
 
 
-def test_the_links_of_readme_lead_to_pages_of_the_site():
+def test_the_links_of_readme_to_the_site_lead_to_pages():
     readme = (ROOT / "README.md").read_text()
     site = r"\]\(https://sk-twolayer\.github\.io/sk_twolayer/([^)\s]*)\.html\)"
-    pages = set(re.findall(site, readme)) - {"auto_examples/index"}  # which sphinx-gallery makes
+    pages = set(re.findall(site, readme)) - {"auto_examples/index"}  # sphinx-gallery makes it
     assert len(pages) > 10
     sources = {path.with_suffix("") for path in (ROOT / "docs").rglob("*.[rm][sd]*")}
     assert {page for page in pages if ROOT / "docs" / page not in sources} == set()
 
 
-def test_what_the_package_always_needs_is_declared():
-    imports = re.compile(r"^(?:from|import) (\w+)|^    +(?:from|import) (matplotlib)", re.MULTILINE)
-    modules = [path for path in (ROOT / "sk_twolayer").rglob("*.py") if path.name != "onnx.py"]
-    used = {"".join(names) for path in modules for names in imports.findall(path.read_text())}
+def test_the_declared_dependencies_are_the_imported_packages():
+    used = set()
+    for path in (ROOT / "sk_twolayer").rglob("*.py"):
+        if path.name != "onnx.py":
+            tree = ast.parse(path.read_text())
+            # Functions import optional packages, and matplotlib, which takes long to import.
+            used |= imported(tree.body) | ({"matplotlib"} & imported(ast.walk(tree)))
     used -= {*sys.stdlib_module_names, "sk_twolayer"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}

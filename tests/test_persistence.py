@@ -23,7 +23,7 @@ import sk_twolayer
 from sk_twolayer import TwoLayerClassifier
 
 DATA = Path(__file__).parent / "data"
-OURS = ["sk_twolayer.classifier.TwoLayerClassifier"]
+OURS = ["sk_twolayer.TwoLayerClassifier"]
 X, y = load_iris(return_X_y=True)
 X, y = scale(X).astype(np.float32), np.array(["a", "b", "c"])[y]
 

@@ -1,4 +1,4 @@
-"""What "auto" stands for where features are rare, and in a stream: the rules, recomputed here."""
+"""The "auto" values for rare features and for streams follow the rules, recomputed here."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sk_twolayer import TwoLayerClassifier
 
 
 def documents(n_rows, share, n_features=100, scale=1.0):
-    """Return rows of which exactly such a share of the entries is not zero, and labels."""
+    """Return samples with exactly this share of non-zero entries, and labels."""
     rng = np.random.default_rng(0)
     X = np.zeros((n_rows, n_features))
     for row in X:
@@ -36,7 +36,7 @@ def mean_absolute_sum(X):
 
 @pytest.mark.parametrize("scale", [0.001, 1, 100])
 @pytest.mark.parametrize(("share", "rare"), [(0.09, True), (0.1, False)])
-def test_rare_features_have_settings_of_their_own(share, rare, scale):
+def test_rare_features_have_their_own_automatic_values(share, rare, scale):
     X, y = documents(600, share, scale=scale)
     model = TwoLayerClassifier(3, random_state=0).fit(X, y)
     limit, bound = (0.006 if rare else 0.03), 1 / mean_absolute_sum(X)
@@ -49,17 +49,19 @@ def test_rare_features_have_settings_of_their_own(share, rare, scale):
 @pytest.mark.parametrize(
     ("n_rows", "batch_size", "max_iter"), [(300, 64, 28), (5000, 100, 6), (11_000, 200, 6)]
 )
-def test_sparse_rows_of_rare_features_go_in_batches_of_a_fiftieth(n_rows, batch_size, max_iter):
+def test_batches_of_sparse_samples_with_rare_features_are_a_fiftieth_of_the_samples(
+    n_rows, batch_size, max_iter
+):
     X, y = documents(n_rows, 0.05, n_features=40)
     model = TwoLayerClassifier(2, random_state=0, max_updates=1).fit(csr_array(X), y)
     assert automatic(model)[:2] == [batch_size, max_iter]
 
 
 @pytest.mark.parametrize("stored_zeros", [False, True])
-def test_sparse_rows_train_as_the_same_dense_rows_do(stored_zeros):
+def test_sparse_and_dense_samples_with_rare_features_give_the_same_model(stored_zeros):
     X, y = documents(600, 0.06)
     rows = csr_array(X)
-    if stored_zeros:  # which are no words
+    if stored_zeros:  # a stored zero is no occurrence of the feature
         rows = csr_array(np.where(X, X, 7.0))
         rows.data[rows.data == 7] = 0
     dense, sparse = (
@@ -81,4 +83,4 @@ def test_a_stream_has_small_batches_and_no_decay(share, container):
     found = automatic(model)
     assert found[0] == 32
     assert_allclose(found[2:], [0.0, 0.0, 0.01, rate])
-    assert model.n_updates_ == 32  # the last with 8 rows
+    assert model.n_updates_ == 32  # the last batch has 8 samples

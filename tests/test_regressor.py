@@ -20,12 +20,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
-from sk_twolayer.activations import ACTIVATIONS
+from sk_twolayer.data.regression_targets import RegressionTargets, check_numbers
 from sk_twolayer.display import LossCurveDisplay
 from sk_twolayer.gradient_check import gradient_check
-from sk_twolayer.losses import r2
 from sk_twolayer.network import TwoLayerNetwork
-from sk_twolayer.numeric_targets import NumericTargets, check_numbers
+from sk_twolayer.network.activations import ACTIVATIONS
+from sk_twolayer.network.losses import r2
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -229,7 +229,7 @@ def test_mean_and_scale_are_those_of_scikit_learns_scaler(n_targets):
     Y = y.reshape(60, -1)
     w[:5] = 0
     for weights in (None, w):
-        targets, scaler = NumericTargets.measure(y, weights), StandardScaler()
+        targets, scaler = RegressionTargets.measure(y, weights), StandardScaler()
         scaler.fit(Y, sample_weight=weights)
         assert_allclose(targets.mean, scaler.mean_, rtol=1e-12)
         assert_allclose(targets.scale, scaler.scale_, rtol=1e-12)
@@ -241,8 +241,8 @@ def test_weights_are_repetitions():
     _, y, _ = make_rows()
     times = np.arange(60) % 3
     weighted, repeated = (
-        NumericTargets.measure(y, times.astype(float)),
-        NumericTargets.measure(np.repeat(y, times)),
+        RegressionTargets.measure(y, times.astype(float)),
+        RegressionTargets.measure(np.repeat(y, times)),
     )
     assert_allclose(weighted.mean, repeated.mean, rtol=1e-12)
     assert_allclose(weighted.scale, repeated.scale, rtol=1e-12)
@@ -251,13 +251,13 @@ def test_weights_are_repetitions():
 @pytest.mark.parametrize("unit", [1e-320, 1e-200, 1.0, 1e200, 4e307])
 def test_numbers_of_any_size(unit):
     y = unit * np.array([1.0, 2.0, 3.0])
-    targets = NumericTargets.measure(y, np.array([1e300, 1e300, 1e300]))
+    targets = RegressionTargets.measure(y, np.array([1e300, 1e300, 1e300]))
     assert_allclose(targets.encode(y, float).ravel(), [-(1.5**0.5), 0, 1.5**0.5], atol=1e-3)
     assert_allclose(targets.decode(targets.encode(y, float)), y, rtol=1e-3)
 
 
 def test_a_constant_target_is_in_units_of_itself():
-    targets = NumericTargets.measure(np.array([[0.1, -1e6, 0.0]] * 7))
+    targets = RegressionTargets.measure(np.array([[0.1, -1e6, 0.0]] * 7))
     assert_array_equal(targets.mean, [0.1, -1e6, 0])
     assert_array_equal(targets.scale, [0.1, 1e6, 1])
     model = TwoLayerRegressor(random_state=0).fit([[0.0], [1], [2]], [5.0] * 3)
@@ -565,7 +565,7 @@ def test_models_travel(kind, tmp_path):
     (model.fit if kind == "fit" else model.partial_fit)(rows, Y)
     skops.io.dump(model, tmp_path / "model.skops")
     types = skops.io.get_untrusted_types(file=tmp_path / "model.skops")
-    assert types == ["sk_twolayer.regressor.TwoLayerRegressor"]
+    assert types == ["sk_twolayer.TwoLayerRegressor"]
     for loaded in (
         pickle.loads(pickle.dumps(model)),
         skops.io.load(tmp_path / "model.skops", trusted=types),

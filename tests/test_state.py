@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_twolayer.missed_updates import MissedUpdates
+from sk_twolayer.network.parameters import n_parameters
 from sk_twolayer.optimizers import SGD
-from sk_twolayer.parameters import n_parameters
-from sk_twolayer.state import History, TrainingState, equal
+from sk_twolayer.sparse.lazy_updates import PendingUpdates
+from sk_twolayer.training.state import History, TrainingState, equal
 
 SHAPE = (5, 3, 2)
 
@@ -20,7 +20,7 @@ def make_state(n_moments=2, dtype=float, seed=0):
     """Return a state in which no attribute has the value that it has by default."""
     rng = np.random.RandomState(seed)
     vectors = list(rng.standard_normal((2 + n_moments, n_parameters(*SHAPE))).astype(dtype))
-    sgd, missed = SGD(np.zeros(0), momentum=0.5), MissedUpdates(SHAPE[0])
+    sgd, missed = SGD(np.zeros(0), momentum=0.5), PendingUpdates(SHAPE[0])
     for rows in ([0, 3], [3]):
         missed.advance(np.array(rows), sgd.idle_map(0.1, 0.5)[0], sgd)
     missed.products = rng.standard_normal(3)
@@ -52,14 +52,14 @@ def make_state(n_moments=2, dtype=float, seed=0):
 def arrays_and_lists(state):
     """Return all in a state that can be written to, but for the tables that no one writes to."""
     lists = [value for value in vars(state.history).values() if isinstance(value, list)]
-    return [*state.vectors, state.best_parameters, state.missed.seen, *lists]
+    return [*state.vectors, state.best_parameters, state.pending.seen, *lists]
 
 
 def change_one_thing(state, name):
     """Return a copy that differs in one attribute, and there in one number where it has some."""
     other, value = state.copy(), getattr(state, name)
     if name == "missed":
-        other.missed.seen[1] += 1
+        other.pending.seen[1] += 1
         return other
     if name == "history":
         other.history.losses[0] += 1e-9
@@ -151,17 +151,17 @@ def test_a_copy_of_some_features_has_their_rows_and_all_else(features):
         for array, expected in zip(others, whole_others, strict=True):
             assert_array_equal(array, expected)
         assert mine.size == n_parameters(*part.shape)
-    assert_array_equal(part.missed.seen, state.missed.seen[features])
-    assert part.missed.n_updates == state.missed.n_updates == 2
+    assert_array_equal(part.pending.seen, state.pending.seen[features])
+    assert part.pending.n_updates == state.pending.n_updates == 2
     sgd = SGD(np.zeros(0), momentum=0.5)
-    maps = part.missed.maps(np.arange(len(features)), sgd)
-    assert_array_equal(maps, state.missed.maps(features, sgd))
+    maps = part.pending.maps(np.arange(len(features)), sgd)
+    assert_array_equal(maps, state.pending.maps(features, sgd))
     others = set(NAMES) - {"shape", "parameters", "moments", "missed", "best_parameters"}
     for name in others:
         assert equal(getattr(part, name), getattr(state, name))
     for vector in part.vectors:
         vector += 1
-    part.missed.seen += 1
+    part.pending.seen += 1
     part.history.losses.append(1.0)
     assert state == make_state()
 
@@ -199,7 +199,7 @@ def test_round_trips(there_and_back, state):
     assert back == state
     assert type(back.shape) is tuple
     assert type(back.history) is History
-    assert type(back.missed) is (MissedUpdates if state.missed else type(None))
+    assert type(back.missed) is (PendingUpdates if state.missed else type(None))
 
 
 def test_a_shape_that_comes_back_as_a_list_is_a_tuple_again():

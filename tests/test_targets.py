@@ -6,11 +6,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
-from sk_twolayer.labels import check_labels, check_same_kind, find_classes
-from sk_twolayer.targets import (
+from sk_twolayer.data.class_targets import (
     cast_weights,
+    check_labels,
+    check_same_kind,
     decode,
     encode,
+    find_classes,
     weigh_classes,
     weigh_rows,
 )

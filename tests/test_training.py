@@ -7,12 +7,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_twolayer import blocks
-from sk_twolayer.batches import Data, Dropout, draw_batches, gather
-from sk_twolayer.interrupts import Interrupts
+from sk_twolayer.data.batches import Data, Dropout, draw_batches, gather
 from sk_twolayer.network import TwoLayerNetwork
-from sk_twolayer.progress import evaluate
-from sk_twolayer.state import TrainingState
-from sk_twolayer.training import Plan, train
+from sk_twolayer.training.interrupts import Interrupts
+from sk_twolayer.training.loop import Plan, train
+from sk_twolayer.training.progress import evaluate
+from sk_twolayer.training.state import TrainingState
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "uint8", "int64"])
@@ -139,7 +139,8 @@ def test_the_parameters_that_validated_best_are_kept(monkeypatch):
     """The last of equals; and those before the training where none of its epochs did as well."""
     scores = iter([0.5, 0.9, 0.9, 0.3])
     monkeypatch.setattr(
-        "sk_twolayer.progress.evaluate", lambda network, data, interrupts: (1.0, next(scores))
+        "sk_twolayer.training.progress.evaluate",
+        lambda network, data, interrupts: (1.0, next(scores)),
     )
     state, data = random_problem()
     plan = Plan("sgd", {}, {"alpha": 0.1}, 40, max_iter=4)

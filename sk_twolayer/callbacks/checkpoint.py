@@ -142,7 +142,7 @@ class Checkpoint(TrainingCallback):
         super().setup(estimator, context)
         if estimator.solver == "lbfgs":
             raise ValueError(
-                "solver='lbfgs' has no checkpoints, as SciPy gives no access to what it has learned "
+                "solver='lbfgs' has no checkpoints: SciPy gives no access to what it has learned "
                 "about the curvature. Use 'adamw', 'adam' or 'sgd', or fit a few iterations at a "
                 "time with warm_start=True, and save the estimator between the calls."
             )

@@ -1,7 +1,7 @@
 """Statistics of the samples, from which "auto" hyper-parameters follow.
 
-All look at up to 1,000 samples, evenly spaced, and none depends on how samples are stored: dense, or
-sparse with explicit zeros or duplicates among the entries.
+All look at up to 1,000 samples, evenly spaced, and none depends on how samples are stored: dense,
+or sparse with explicit zeros or duplicates among the entries.
 """
 
 from functools import cached_property

@@ -269,7 +269,5 @@ def hold_out(data, strata, validation_fraction, seed):
             f"n_samples={len(indices)}, which leaves too few to train on. Decrease it, get more "
             f"samples, or pass validation samples as X_val and y_val."
         )
-    kept, held_out = train_test_split(
-        indices, test_size=n_val, stratify=strata, random_state=seed
-    )
+    kept, held_out = train_test_split(indices, test_size=n_val, stratify=strata, random_state=seed)
     return replace(data, indices=kept), replace(data, indices=held_out)

@@ -1,17 +1,17 @@
-"""What both displays are given: an estimator with a network inside, and an axes to draw in."""
+"""The inputs that both displays share: an estimator that contains a network, and an axes."""
 
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 
 def find_network(estimator, attribute):
-    """Return the steps before the network inside `estimator`, and the network, if fitted."""
+    """Return the steps before the network inside `estimator`, and the fitted network."""
     steps, network, unfinished_search = [], estimator, None
     while not hasattr(network, "hidden_size"):
         if hasattr(network, "best_estimator_"):
             network = network.best_estimator_
         elif hasattr(network, "refit") and hasattr(network, "estimator"):
-            # What a search was given is not what it would find, even if it is fitted.
+            # Even if the search's initial estimator is fitted, it is not the search's result.
             unfinished_search, network = network, network.estimator
         elif hasattr(network, "steps"):
             *before, (_, network) = network.steps
@@ -32,7 +32,7 @@ def find_network(estimator, attribute):
 
 
 def turn_off(ax):
-    """Turn off an axes in whose place others are laid; it can be used for that only once."""
+    """Turn off an axes that others replace, and raise if it is off already."""
     if not ax.axison:
         raise ValueError(
             "The ax was already used in another plot function, please set ax=display.axes_ instead."

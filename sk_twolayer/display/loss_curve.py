@@ -1,4 +1,4 @@
-"""Learning curves: loss and score over the training of a network."""
+"""Learning curves: the loss and the score during the training of a network."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ VALIDATION_STYLE = {"color": "tab:orange", "label": "validation"}
 
 
 def moving_average(values, window):
-    """Average over `window` neighbours; over fewer at the steep start and at the very end."""
+    """Average over `window` neighbours, and over fewer at the steep start and at the end."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     i = np.arange(len(values))
     before = np.minimum(window // 2, i // 4)
@@ -23,15 +23,15 @@ def moving_average(values, window):
 
 
 def lay_side_by_side(ax):
-    """Lay two axes in the place of one; the current axes of the figure stays what it was."""
+    """Replace an axes by two axes, and keep the current axes of the figure."""
     figure, current = ax.figure, ax.figure.gca()
     turn_off(ax)
     if ax.get_subplotspec() is not None:
-        # A layout engine makes the room that the labels need; else it is a guess.
+        # A layout engine makes room for the labels. Without one, the space is a guess.
         wspace = None if figure.get_layout_engine() else 0.4
         cells = ax.get_subplotspec().subgridspec(1, 2, wspace=wspace)
         pair = [figure.add_subplot(cell) for cell in cells]
-    else:  # placed by hand
+    else:  # the user chose the position
         x, y, width, height = ax.get_position().bounds
         places = [(x + share * width, y, 0.42 * width, height) for share in (0, 0.58)]
         pair = [figure.add_axes(place) for place in places]
@@ -40,7 +40,7 @@ def lay_side_by_side(ax):
 
 
 class LossCurveDisplay:
-    """Loss and score, accuracy or R2, over the training of a network.
+    """Learning curves of a network: the loss and the score, accuracy or R2, during training.
 
     It is recommended to use `from_estimator` to create a display. All parameters are
     stored as attributes.
@@ -48,15 +48,15 @@ class LossCurveDisplay:
     Parameters
     ----------
     batch_loss_curve : array-like of shape (n_updates,) or None
-        Loss of each update. None, as pickles have it, draws the losses of the epochs alone.
+        Loss of each update. Pickles do not store it: None draws the losses of the epochs alone.
     loss_curve, train_scores : array-like of shape (n_epochs,)
         Mean loss and training score of each epoch.
     validation_scores : array-like of shape (n_epochs,), default=None
-        Validation score of each epoch, if it was measured.
+        Validation score of each epoch. None draws no validation scores.
     score_name : str, default="accuracy"
-        What the scores are called.
+        Name of the scores.
     validation_name : str, default=None
-        What those of validation rows are called, if they are others.
+        Name of the validation scores, if it is not `score_name`.
 
     Attributes
     ----------
@@ -65,13 +65,13 @@ class LossCurveDisplay:
     axes_ : ndarray of shape (2,)
         The axes of the loss and of the score.
     bounding_ax_ : matplotlib Axes or None
-        The axes in whose place the two were laid, if it was one.
+        The axes that the two axes replaced. None if `ax` was an array of axes.
     batch_line_, smoothed_line_ : matplotlib Line2D or None
-        Loss of each update, and its moving average; None without a `batch_loss_curve`.
+        Loss of each update, and its moving average. None without a `batch_loss_curve`.
     epoch_steps_ : matplotlib StepPatch
         Mean loss of each epoch, constant over the updates of the epoch.
     train_line_, validation_line_ : matplotlib Line2D
-        The scores; `validation_line_` is None if there is no validation score.
+        The scores. `validation_line_` is None without validation scores.
 
     Examples
     --------
@@ -85,6 +85,8 @@ class LossCurveDisplay:
     >>> display = LossCurveDisplay.from_estimator(model.fit(*load_digits(return_X_y=True)))
     >>> plt.show()
     """
+
+    __module__ = "sk_twolayer.display"
 
     def __init__(
         self,
@@ -105,12 +107,12 @@ class LossCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
-        """Draw the training of a fitted network.
+        """Draw the learning curves of a fitted network.
 
         Parameters
         ----------
         estimator : TwoLayerClassifier, TwoLayerRegressor, Pipeline or search
-            The fitted network, or what it is the last step or the best estimator of.
+            The fitted network, a pipeline that ends in one, or a search that found one.
         ax : matplotlib Axes or two of them, default=None
             As in `plot`.
         **kwargs : dict
@@ -124,7 +126,7 @@ class LossCurveDisplay:
         Raises
         ------
         TypeError
-            If there is no network in `estimator`.
+            If `estimator` contains no network.
         NotFittedError
             If the network is not fitted.
         """
@@ -142,17 +144,16 @@ class LossCurveDisplay:
     def plot(
         self, ax=None, *, window=None, batch_kw=None, smoothed_kw=None, epoch_kw=None, score_kw=None
     ):
-        """Draw loss and score side by side.
+        """Draw the loss and the score side by side.
 
-        The loss has a logarithmic scale where it falls by more than a factor of 20.
+        The scale of the loss is logarithmic if the loss falls by more than a factor of 20.
 
         Parameters
         ----------
         ax : matplotlib Axes or two of them, default=None
-            One axes is turned off and the two are laid in its place. If None, a new
-            figure is made.
+            Two new axes replace a single axes, which is turned off. None makes a new figure.
         window : int, default=None
-            Updates that the moving average spans; None is a twentieth of them all.
+            Number of updates in the moving average. None is a twentieth of all updates.
         batch_kw, smoothed_kw, epoch_kw, score_kw : dict, default=None
             Keyword arguments passed to matplotlib: to `plot` for the loss of each update
             and its moving average, to `stairs` for the loss of each epoch, and to `plot`
@@ -193,12 +194,12 @@ class LossCurveDisplay:
         updates = np.arange(1, n_updates + 1)
         window = max(n_updates // 20, 1) if window is None else window
         smoothed = moving_average(losses, window)
-        # The history does not say how many updates an epoch held. All hold the same number,
-        # except the last one if max_updates cut it short, and the chunks of a stream; their
-        # epochs are spread evenly over the updates.
+        # The history does not store the number of updates of each epoch. All epochs have the same
+        # number, unless max_updates ended the last one, or they are the chunks of a stream: then
+        # the epochs are spread evenly over the updates.
         epoch_edges = np.arange(n_epochs + 1) * (n_updates / n_epochs)
         epoch_style = {**EPOCH_STYLE, **normalize_kwargs(epoch_kw, StepPatch)}
-        # Marks run into one another where there are many, but a point alone needs its mark.
+        # Many markers would overlap, but a single point is only visible with a marker.
         batch_style = BATCH_STYLE | ({"marker": "."} if n_updates <= 30 else {})
         marks = {"marker": "o", "markersize": 4} if n_epochs <= 30 else {}
 

@@ -1,4 +1,4 @@
-"""First-layer weights: the incoming weights of each hidden unit, as pictures."""
+"""First-layer weights: the incoming weights of each hidden unit, as images."""
 
 import warnings
 from numbers import Integral
@@ -11,17 +11,17 @@ from sk_twolayer.display.inputs import find_network, turn_off
 
 
 def pixel_weights(steps, W1, n_pixels, chunk=256):
-    """Return what each pixel adds to the input of each hidden unit, through affine steps.
+    """Return the weights from each pixel to each hidden unit, through affine steps.
 
-    An affine map ``A(x) = x M + A(0)`` shows M by what it makes of the identity, whatever
-    it is made of; the weights are ``M W1``. Whether a step is affine shows in whether it
-    keeps ``A(x + y) = A(x) + A(y) - A(0)`` for two random images.
+    The steps together are an affine map ``A(x) = x M + A(0)``. Transforming the identity matrix
+    gives M, and the weights are ``M W1``. A step counts as affine if
+    ``A(x + y) = A(x) + A(y) - A(0)`` for two random images.
     """
     x, y = np.random.RandomState(0).normal(scale=255, size=(2, n_pixels))
     images = np.stack([np.zeros(n_pixels), x, y, x + y])
     weights = np.empty((n_pixels, W1.shape[1]))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # such as that these images have no feature names
+        warnings.simplefilter("ignore")  # such as the warning about missing feature names
         for name, step in steps:
             refusal = None
             try:
@@ -34,11 +34,11 @@ def pixel_weights(steps, W1, n_pixels, chunk=256):
                 affine, refusal = False, error
             if not affine:
                 raise ValueError(
-                    f"Step {name!r} of the pipeline, {step!r}, is not linear: the weights after it "
-                    "have no equivalent in the pixels. Pass the network alone to see the "
-                    "weights of its own inputs."
+                    f"Step {name!r} of the pipeline, {step!r}, is not linear, so that the network "
+                    "has no weights per pixel. Pass the network alone to see the weights of its "
+                    "own inputs."
                 ) from refusal
-        for start in range(0, n_pixels, chunk):  # of the identity, which is large
+        for start in range(0, n_pixels, chunk):  # as the identity matrix is large
             rows = np.eye(min(chunk, n_pixels - start), n_pixels, start)
             for _, step in steps:
                 rows = step.transform(rows)
@@ -48,10 +48,10 @@ def pixel_weights(steps, W1, n_pixels, chunk=256):
 
 
 def lay_grid(ax, n_pictures, height, width, has_bar):
-    """Lay an axes for each picture, and one for their colour bar or None, in the place of one.
+    """Replace an axes by a grid: one axes for each image, and one for the colour bar or None.
 
-    That one becomes a canvas measured in pixels of the pictures, which keeps them equally
-    close to each other whatever its shape.
+    The data coordinates of the replaced axes count pixels of the images, so that the gaps between
+    the images are equal whatever the shape of the axes.
     """
     turn_off(ax)
     box, gap = ax.get_window_extent(), 0.06 * width
@@ -74,7 +74,7 @@ def lay_grid(ax, n_pictures, height, width, has_bar):
 
 
 class WeightsDisplay:
-    """The incoming weights of each hidden unit of a network, as pictures.
+    """The incoming weights of each hidden unit of a network, as images.
 
     It is recommended to use `from_estimator` to create a display. All parameters are
     stored as attributes.
@@ -86,22 +86,22 @@ class WeightsDisplay:
     importances : ndarray of shape (n_units,)
         The importance of each unit, see `plot`.
     image_shape : tuple
-        (height, width) of a grey picture or (height, width, 3) of a colour picture.
+        (height, width) of a grey image or (height, width, 3) of a colour image.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
-        Figure that holds the pictures.
+        Figure that holds the images.
     axes_ : ndarray of shape (n_shown,)
-        The axes of each picture.
+        The axes of each image.
     bounding_ax_ : matplotlib Axes or None
-        The axes in whose place the pictures were laid, if it was one.
+        The axes that the grid replaced. None if `ax` was an array of axes.
     units_ : ndarray of shape (n_shown,)
-        The hidden unit in each picture.
+        The hidden unit in each image.
     images_ : list of matplotlib AxesImage
-        The pictures.
+        The images.
     colorbar_ : matplotlib Colorbar or None
-        The scale that grey pictures share; None if `ax` was an array of axes.
+        The colour bar of grey images on a shared scale. None if `ax` was an array of axes.
 
     Examples
     --------
@@ -117,6 +117,8 @@ class WeightsDisplay:
     >>> plt.show()
     """
 
+    __module__ = "sk_twolayer.display"
+
     def __init__(self, *, weights, importances, image_shape):
         self.weights = weights
         self.importances = importances
@@ -126,16 +128,16 @@ class WeightsDisplay:
     def from_estimator(cls, estimator, image_shape, *, ax=None, **kwargs):
         """Draw the incoming weights of a fitted network's hidden units.
 
-        Behind linear steps of a pipeline, such as StandardScaler or PCA, the weights are
-        those of the pixels: what each pixel adds to the input of the unit.
+        In a pipeline with linear steps before the network, such as StandardScaler or PCA, the
+        weights are the weights of the pixels: they include the effect of these steps.
 
         Parameters
         ----------
         estimator : TwoLayerClassifier, TwoLayerRegressor, Pipeline or search
-            The fitted network, or what it is the last step or the best estimator of.
+            The fitted network, a pipeline that ends in one, or a search that found one.
         image_shape : tuple
-            The shape in which a row of X is a picture: (height, width) of a grey one or
-            (height, width, 3) of a colour one.
+            The shape of a sample as an image: (height, width) if it is grey, or
+            (height, width, 3) if it is coloured.
         ax : matplotlib Axes or array of them, default=None
             As in `plot`.
         **kwargs : dict
@@ -149,12 +151,12 @@ class WeightsDisplay:
         Raises
         ------
         TypeError
-            If there is no network in `estimator`.
+            If `estimator` contains no network.
         NotFittedError
             If the network is not fitted.
         ValueError
-            If the features do not fit `image_shape`, or a step before the network is
-            neither linear nor affine.
+            If the number of features does not match `image_shape`, or a step before the network
+            is not affine.
         """
         steps, network = find_network(estimator, "coefs_")
         W1, W2 = network.coefs_
@@ -170,34 +172,35 @@ class WeightsDisplay:
                 f"image_shape={image_shape} holds {n_pixels} values, but the estimator was "
                 f"fitted on {n_features} features."
             )
-        # Of the network's own inputs, which the steps before it have brought to one scale.
+        # The importances use the network's own inputs, which the earlier steps may have scaled.
         importances = np.linalg.norm(W1, axis=0) * np.linalg.norm(W2, axis=1)
         weights = pixel_weights(steps, W1, n_pixels)
         display = cls(weights=weights, importances=importances, image_shape=image_shape)
         return display.plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, *, sort=True, max_units=100, scale="shared", quantile=1.0, **kwargs):
-        """Draw a picture of each hidden unit.
+        """Draw an image of each hidden unit.
 
         Parameters
         ----------
         ax : matplotlib Axes or array of them, default=None
-            One axes is turned off and a grid laid in its place; of an array there must be
-            one for each picture. If None, a new figure is made.
+            A grid of new axes replaces a single axes, which is turned off. An array must have one
+            axes for each image. None makes a new figure.
         sort : bool, default=True
-            Show the most important units first, rather than as they come. The importance
-            is the norm of a unit's incoming weights times that of its outgoing ones.
+            Whether to show the most important units first. The importance of a unit is the norm of
+            its incoming weights times the norm of its outgoing weights.
         max_units : int, default=100
-            Most units to show; None shows all.
+            Maximum number of units to show. None shows all.
         scale : {"shared", "unit"}, default="shared"
-            Whether all pictures share one colour scale, or each has its own. Zero is
-            always in the middle of the scale: mid-grey.
+            Whether all images share one colour scale, or each has its own. Zero is always in the
+            middle of the scale: mid-grey.
         quantile : float, default=1.0
-            The scale ends at this quantile of the absolute weights. Below 1, a few large
-            weights, such as those of pixels that hardly vary, do not compress the rest.
+            The scale ends at this quantile of the absolute weights. With a value below 1, a few
+            large weights do not compress the contrast of the rest. Pixels that hardly vary often
+            have such weights.
         **kwargs : dict
-            Keyword arguments passed to matplotlib's `imshow`, such as the (diverging)
-            `cmap` of grey pictures.
+            Keyword arguments passed to matplotlib's `imshow`, such as a diverging `cmap` for grey
+            images.
 
         Returns
         -------
@@ -217,7 +220,7 @@ class WeightsDisplay:
         height, width, *colors = self.image_shape
         weights = self.weights[:, self.units_].T
         limits = np.quantile(abs(weights), quantile, axis=None if scale == "shared" else 1)
-        limits = np.broadcast_to(np.where(limits > 0, limits, 1), n_shown)  # all zero: all grey
+        limits = np.broadcast_to(np.where(limits > 0, limits, 1), n_shown)  # all zero is all grey
 
         if ax is None:
             import matplotlib.pyplot as plt
@@ -240,7 +243,7 @@ class WeightsDisplay:
         pictures = weights.reshape(n_shown, *self.image_shape)
         for axes, picture, limit in zip(self.axes_, pictures, limits, strict=True):
             style = {"cmap": "gray", "vmin": -limit, "vmax": limit}
-            if colors:  # imshow scales no colours
+            if colors:  # imshow does not scale colours
                 picture, style = np.clip(0.5 + 0.5 * picture / limit, 0, 1), {}
             self.images_.append(axes.imshow(picture, **{**style, **kwargs}))
             axes.set(xticks=[], yticks=[])

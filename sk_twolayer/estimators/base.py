@@ -1,8 +1,8 @@
 """What happens between `fit` and the training loop.
 
-A call validates its samples (``data``), decides everything (``planning``), trains a state of its own
-(``training``), and publishes the fitted attributes in one assignment at the end. After an error, or
-Ctrl-C, the estimator is as it was before the call.
+A call validates its samples (``data``), decides everything (``planning``), trains a state of its
+own (``training``), and publishes the fitted attributes in one assignment at the end. After an
+error, or Ctrl-C, the estimator is as it was before the call.
 """
 
 import warnings

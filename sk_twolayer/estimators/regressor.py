@@ -247,8 +247,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     in :mod:`sk_twolayer.planning.auto`.
 
     The computing dtype is float32 for X of float32 or of integers of at most 16 bits, which float32
-    holds exactly, and otherwise float64, also for predictions. X is never copied whole: batches are cast as they
-    are gathered.
+    holds exactly, and otherwise float64, also for predictions. X is never copied whole: batches are
+    cast as they are gathered.
 
     With scikit-learn 1.9 and newer the estimator supports callbacks, by `set_callbacks`: the
     callbacks of scikit-learn, and those in :mod:`sk_twolayer.callbacks`. Older versions have no

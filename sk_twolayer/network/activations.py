@@ -1,15 +1,15 @@
-"""The hidden activations, and what each does to the gradient on the way back.
+"""The activation functions of the hidden units, and their derivatives.
 
-The hidden units apply one of four functions to ``z1 = X W1 + b1``: max(0, z) (the rectifier,
-"relu"), tanh(z), the logistic sigmoid 1 / (1 + exp(-z)), or the identity, with which the network
-is linear. The backward pass multiplies the gradient by the function's derivative.
+A hidden unit applies one of four functions to ``z1 = X W1 + b1``: max(0, z) (the rectifier,
+"relu"), tanh(z), the logistic sigmoid 1 / (1 + exp(-z)), or the identity, which makes the network
+linear. The backward pass multiplies the gradient by the derivative of the function.
 """
 
 import numpy as np
 
 
 def relu(z):
-    """Replace z by max(0, z), with a row of zeros: NumPy is half as fast against a scalar."""
+    """Replace z by max(0, z). NumPy is twice as fast against a row of zeros as against a scalar."""
     np.maximum(z, np.zeros(z.shape[1], z.dtype), out=z)
 
 
@@ -32,7 +32,7 @@ def tanh_backward(a, da):
 
 
 def logistic(z):
-    """Replace z by 1 / (1 + exp(-z)), written with tanh, which never overflows."""
+    """Replace z by 1 / (1 + exp(-z)), computed by tanh, which cannot overflow."""
     z *= 0.5
     np.tanh(z, out=z)
     z += 1
@@ -47,15 +47,15 @@ def logistic_backward(a, da):
 
 
 def identity(z):
-    """Leave z as it is."""
+    """Leave z unchanged."""
 
 
 def identity_backward(a, da):
-    """Leave da as it is: the derivative is 1."""
+    """Leave da unchanged: the derivative is 1."""
 
 
-# Each activation works in place, and so does its backward pass, which knows the derivative
-# from the activation a = f(z) alone, and may spend a: nobody needs it afterwards.
+# Each activation works in place, and so does its backward pass. The backward pass computes the
+# derivative from a = f(z) alone, and may overwrite a, which is not used again.
 ACTIVATIONS = {
     "relu": (relu, relu_backward),
     "tanh": (tanh, tanh_backward),

@@ -1,9 +1,9 @@
-"""What is made of the scores: probabilities or predictions, their loss, and its gradient.
+"""The output of the network: probabilities or predictions, the losses, and their gradients.
 
-Several classes share a softmax. Two classes, and every label of a label indicator, have a score
-whose logistic sigmoid is the probability of the label. The loss of a row is the cross-entropy,
-minus the logarithm of the probability of what is true of it. Where numbers are predicted, the
-scores are the predictions ("identity"), and the loss of a row is half their squared error.
+Multiclass classification takes the softmax of the scores. Binary and multilabel classification
+take the logistic sigmoid of each score, which is the probability of a label. In both, the loss of a
+sample is the cross-entropy: minus the log-probability of its true class or labels. In regression
+the scores are the predictions ("identity"), and the loss of a sample is half its squared error.
 """
 
 import numpy as np
@@ -12,21 +12,21 @@ from sk_twolayer.network.activations import logistic
 
 
 def softmax(scores):
-    """Replace scores by exp(scores) / sum(exp(scores)) of each row."""
-    with np.errstate(over="ignore"):  # the difference of large ones may be -inf, of which exp is 0
-        scores -= scores.max(axis=1, keepdims=True)  # exp never overflows
+    """Replace the scores of each sample by exp(scores) / sum(exp(scores))."""
+    with np.errstate(over="ignore"):  # a difference of large scores may be -inf: its exp is 0
+        scores -= scores.max(axis=1, keepdims=True)  # exp cannot overflow
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=1, keepdims=True)
 
 
-# The losses take the scores of a batch transposed, a column for each row of the batch: NumPy
-# reduces along the outer axis of so flat an array several times faster.
+# The losses take transposed scores, with one column per sample of the batch: NumPy reduces an array
+# of this shape several times faster along its first axis.
 
 
 def softmax_loss(scores, y):
-    """Cross-entropy of softmax(scores) against the class numbers y.
+    """Compute the cross-entropy of softmax(scores) against the classes y.
 
-    Replaces scores by its gradient, ``p`` minus one at the true class.
+    Replaces the scores by their gradient: ``p``, minus one at the true class.
 
     Parameters
     ----------
@@ -38,12 +38,12 @@ def softmax_loss(scores, y):
     Returns
     -------
     losses : ndarray of shape (N,)
-        ``-log p[y_i, i]`` of each row.
+        ``-log p[y_i, i]`` of each sample.
     correct : ndarray of bool of shape (N,)
-        Whether no score was larger than that of the true class.
+        True where no score is larger than the score of the true class.
     """
     true = y, np.arange(len(y))
-    scores -= scores.max(axis=0)  # exp never overflows
+    scores -= scores.max(axis=0)  # exp cannot overflow
     true_scores = scores[true]
     correct = true_scores == 0
     np.exp(scores, out=scores)
@@ -55,9 +55,9 @@ def softmax_loss(scores, y):
 
 
 def logistic_loss(scores, Y):
-    """Binary cross-entropy of the sigmoid of every score, summed over the outputs.
+    """Compute the binary cross-entropy of each score's sigmoid, summed over the outputs.
 
-    Replaces scores by its gradient, ``p - Y``.
+    Replaces the scores by their gradient, ``p - Y``.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ def logistic_loss(scores, Y):
     Returns
     -------
     losses : ndarray of shape (N,)
-        ``sum_j log(1 + exp(s_ji)) - Y_ij s_ji`` of each row.
+        ``sum_j log(1 + exp(s_ji)) - Y_ij s_ji`` of each sample.
     correct : ndarray of bool of shape (N,)
-        Whether every label of the row was on the right side of zero.
+        True where the sign of every score matches its label.
     """
     correct = ((scores > 0) == Y.T).all(axis=0)
     losses = (np.logaddexp(0, scores) - Y.T * scores).sum(axis=0)
@@ -81,24 +81,24 @@ def logistic_loss(scores, Y):
 
 
 def squared_loss(scores, Y):
-    """Half the squared error of every score, summed over the outputs.
+    """Compute half the squared error of each score, summed over the outputs.
 
-    Replaces scores by its gradient, ``scores - Y``.
+    Replaces the scores by their gradient, ``scores - Y``.
 
     Parameters
     ----------
     scores : ndarray of shape (n_outputs, N)
         Overwritten.
     Y : ndarray of shape (N, n_outputs)
-        True numbers.
+        Continuous targets.
 
     Returns
     -------
     losses : ndarray of shape (N,)
-        ``1/2 sum_j (s_ji - Y_ij)^2`` of each row.
+        ``1/2 sum_j (s_ji - Y_ij)^2`` of each sample.
     explained : ndarray of shape (N,)
-        ``1 - sum_j (s_ji - Y_ij)^2 / n_outputs``. Its mean is R2 if the mean of every target is 0
-        and its variance 1.
+        ``1 - sum_j (s_ji - Y_ij)^2 / n_outputs`` of each sample. If every target has mean 0 and
+        variance 1, the mean of these values is R2.
     """
     scores -= Y.T
     squares = np.square(scores).sum(axis=0)
@@ -108,26 +108,27 @@ def squared_loss(scores, Y):
 OUTPUT_LOSSES = {"softmax": softmax_loss, "logistic": logistic_loss, "identity": squared_loss}
 
 
-# What validation rows are scored by. The scores have a row for each row of the batch here.
+# The scores of validation samples. Here the network's scores have one row per sample.
 
 
 def softmax_accuracy(scores, y, weights):
-    """Share of the rows, by their weight, of which no score is larger than the true class's."""
+    """Return the weighted share of samples where no score is larger than the true class's."""
     correct = scores[np.arange(len(y)), y] == scores.max(axis=1)
     return float(weights @ correct / weights.sum())
 
 
 def logistic_accuracy(scores, Y, weights):
-    """Share of the rows, by their weight, whose scores are all on the right side of zero."""
+    """Return the weighted share of samples where the sign of every score matches its label."""
     correct = ((scores > 0) == Y).all(axis=1)
     return float(weights @ correct / weights.sum())
 
 
 def r2(scores, Y, weights):
-    """Coefficient of determination, the mean over the outputs.
+    """Return the weighted coefficient of determination, averaged over the outputs.
 
-    One minus the squared error over that of the mean of Y, all by weight. As in scikit-learn's
-    `r2_score`, an output whose Y is constant counts 1 if predicted exactly and 0 otherwise.
+    It is one minus the squared error of the scores, divided by the squared error of the mean of Y.
+    As in scikit-learn's `r2_score`, an output with constant targets counts 1 if all its predictions
+    are exact, and 0 otherwise.
     """
     scores, Y = scores.astype(np.float64), Y.astype(np.float64)
     around_first = Y - Y[0]  # exactly zero where Y is constant

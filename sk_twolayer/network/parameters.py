@@ -1,8 +1,8 @@
-"""The parameters: one flat vector, four views of it, and the values they start from.
+"""The parameters: one flat vector, its four views, and their initial values.
 
-All parameters live in one vector laid out ``[W1 | W2 | b1 | b2]``. The gradient and what the
-optimizers remember have the same layout: so an update of everything is a handful of NumPy calls,
-the penalty applies to the leading slice, and a copy of the network is a copy of one array.
+One vector holds all parameters in the order ``[W1 | W2 | b1 | b2]``. The gradient and the moments
+of the optimizers have the same layout. So an update takes a handful of NumPy calls, the penalty
+applies to the first part of the vector, and copying one array copies the network.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ BLOCK_SIZE = 2**15
 
 
 def n_parameters(n_features, hidden_size, n_outputs):
-    """Length of the flat vector ``[W1 | W2 | b1 | b2]``."""
+    """Return the length of the flat vector ``[W1 | W2 | b1 | b2]``."""
     return (n_features + n_outputs) * hidden_size + hidden_size + n_outputs
 
 
@@ -23,7 +23,7 @@ def unpack(vector, n_features, hidden_size, n_outputs):
     Parameters
     ----------
     vector : ndarray of shape (n_parameters,)
-        The parameters, or anything laid out like them.
+        The parameters, or a vector with the same layout.
     n_features, hidden_size, n_outputs : int
         The shape of the network.
 
@@ -51,18 +51,17 @@ def unpack(vector, n_features, hidden_size, n_outputs):
 
 
 def initialize(W1, W2, b1, b2, init, rng):
-    """Draw Gaussian weights, W1 first and row by row, and set the biases to zero.
+    """Draw Gaussian weights, first W1, then W2, row by row, and set the biases to zero.
 
     Parameters
     ----------
     W1, W2, b1, b2 : ndarray
         The parameters, overwritten.
     init : {"he", "glorot"} or float
-        The standard deviation of the weights: sqrt(2 / n_in) for "he" [1]_,
-        sqrt(2 / (n_in + n_out)) for "glorot" [2]_, n_in and n_out being the layer's
-        inputs and outputs; or the number itself.
+        Standard deviation of the weights. "he" [1]_ stands for sqrt(2 / n_in) and "glorot" [2]_ for
+        sqrt(2 / (n_in + n_out)), where the layer has n_in inputs and n_out outputs.
     rng : numpy.random.RandomState
-        Where the weights come from.
+        Source of the random numbers.
 
     References
     ----------

@@ -1,20 +1,19 @@
-"""The network itself: its scores, its loss and its gradients.
+"""The two-layer network: its scores, its loss and its gradients.
 
-A two-layer network takes a batch ``X`` of N rows and computes hidden activations, and from them
-one score per class::
+From a batch ``X`` of N samples, the network computes hidden activations and one score per class::
 
     z1 = X W1 + b1        a1 = max(0, z1)        scores = a1 W2 + b2
 
-(other hidden activations than max(0, z) are in ``activations``). The scores become probabilities
-``p = softmax(scores)``, and the loss is the cross-entropy of those probabilities, averaged over
-the rows, plus a penalty on large weights::
+The module ``activations`` has other functions than max(0, z). The class probabilities are
+``p = softmax(scores)``. The loss is the mean cross-entropy of the samples plus a penalty on large
+weights::
 
     loss = -1/N sum_i log p[i, y_i]  +  alpha/2 (||W1||^2 + ||W2||^2)
 
-With sample weights w the first term is the weighted mean, ``sum w_i l_i / sum w_i``. Two
-classes need one score only, whose logistic sigmoid is the probability of the second. Where
-numbers Y are predicted, the scores are the predictions, and half the squared error takes the
-place of the cross-entropy: ``1/2N sum_ij (scores[i, j] - Y[i, j])^2``.
+With sample weights w, the first term is the weighted mean ``sum w_i l_i / sum w_i``. Binary
+classification needs one score, whose logistic sigmoid is the probability of the second class. In
+regression the scores are the predictions of the continuous targets Y, and half the squared error
+replaces the cross-entropy: ``1/2N sum_ij (scores[i, j] - Y[i, j])^2``.
 """
 
 import numpy as np
@@ -44,17 +43,17 @@ def bytes_per_sample(X, hidden_size, dtype):
 
 
 def hidden_chunks(X, W1, b1, activation):
-    """Yield chunks of rows, as slices, and the hidden activations of each.
+    """Yield chunks of samples, as slices, and the hidden activations of each chunk.
 
-    Where the products of a row overflow, its activations are nan: an activation would make an
-    ordinary number of the infinite.
+    The activations of a sample are nan if its products overflow. Otherwise an activation function
+    may map an infinite value to a finite one, and hide the overflow.
     """
     activate, _ = ACTIVATIONS[activation]
     for rows in row_chunks(X.shape[0], bytes_per_sample(X, len(b1), W1.dtype)):
         a1 = X[rows].astype(W1.dtype, copy=False) @ W1
         a1 += b1
         overflown = None
-        if not np.isfinite(a1.sum()):  # faster than a look at each, which must be rare
+        if not np.isfinite(a1.sum()):  # checks each entry only if it must
             overflown = ~np.isfinite(a1).all(axis=1)
         activate(a1)
         if overflown is not None:
@@ -64,7 +63,7 @@ def hidden_chunks(X, W1, b1, activation):
 
 @np.errstate(over="ignore", invalid="ignore")
 def compute_hidden(X, W1, b1, activation="relu"):
-    """Hidden activations of every row of X, computed in row chunks.
+    """Compute the hidden activations of every sample, in chunks.
 
     Parameters
     ----------
@@ -74,7 +73,7 @@ def compute_hidden(X, W1, b1, activation="relu"):
     Returns
     -------
     a1 : ndarray of shape (n_samples, hidden_size)
-        Of the dtype of W1. Nan in rows whose products overflow.
+        Has the dtype of W1. Nan for samples whose products overflow.
     """
     hidden = np.empty((X.shape[0], len(b1)), dtype=W1.dtype)
     for rows, a1 in hidden_chunks(X, W1, b1, activation):
@@ -84,21 +83,21 @@ def compute_hidden(X, W1, b1, activation="relu"):
 
 @np.errstate(over="ignore", invalid="ignore")
 def compute_scores(X, W1, W2, b1, b2, activation="relu"):
-    """Scores of every row of X, computed in row chunks.
+    """Compute the scores of every sample, in chunks.
 
     Parameters
     ----------
     X : ndarray or sparse CSR of shape (n_samples, n_features)
-        The rows, of any real dtype: a chunk at a time is cast to that of W1.
+        The samples, of any real dtype. They are cast to the dtype of W1 chunk by chunk.
     W1, W2, b1, b2 : ndarray
         The parameters.
     activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Of the hidden units.
+        Activation function of the hidden units.
 
     Returns
     -------
     scores : ndarray of shape (n_samples, n_outputs)
-        Nan in rows whose products overflow.
+        Nan for samples whose products overflow.
     """
     scores = np.empty((X.shape[0], W2.shape[1]), dtype=W1.dtype)
     for rows, a1 in hidden_chunks(X, W1, b1, activation):
@@ -116,38 +115,38 @@ def multiply(X, W, out):
 
 
 class TwoLayerNetwork:
-    """Parameters, gradients and the room that batches need to compute them.
+    """Hold the parameters, the gradients, and the buffers to compute them for a batch.
 
     Parameters
     ----------
     n_features, hidden_size, n_outputs : int
         The shape of the network.
     batch_size : int
-        Most rows in a batch.
+        Maximum number of samples in a batch.
     alpha : float, default=0.0
-        Strength of the L2 penalty on W1 and W2; not divided by N.
+        Strength of the L2 penalty on W1 and W2. It is not divided by N.
     activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
-        Of the hidden units.
+        Activation function of the hidden units.
     output : {"softmax", "logistic", "identity"}, default="softmax"
-        What turns scores into probabilities, or that they are predictions.
+        Function that turns scores into probabilities; "identity" for predictions.
     dtype : dtype, default=np.float64
-        Of everything computed.
+        Dtype of all computations.
     parameters : ndarray of shape (n_parameters,), default=None
-        Where the parameters are kept, in place of a vector of zeros of that dtype.
+        Vector that holds the parameters; its dtype replaces `dtype`. None makes a vector of zeros.
 
     Attributes
     ----------
     parameters, gradient : ndarray of shape (n_parameters,)
         The flat vectors.
     W1, W2, b1, b2, dW1, dW2, db1, db2 : ndarray
-        Views of them.
+        Views into the flat vectors.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sk_twolayer.network import TwoLayerNetwork
     >>> network = TwoLayerNetwork(2, 3, 4, batch_size=1)
-    >>> network.loss_and_gradients(np.ones((1, 2)), np.array([0]))  # log(4), by luck right
+    >>> network.loss_and_gradients(np.ones((1, 2)), np.array([0]))  # log(4), and a tie is correct
     (1.3862943611198906, 1.0)
     >>> network.db2
     array([-0.75,  0.25,  0.25,  0.25])
@@ -180,9 +179,9 @@ class TwoLayerNetwork:
         self._scratch = np.empty(BLOCK_SIZE, dtype)
         self._a1 = np.empty((batch_size, hidden_size), dtype)
         self._da1 = np.empty((batch_size, hidden_size), dtype)
-        self._kept_a1 = None  # only with dropout
+        self._kept_a1 = None  # used with dropout only
         self._scores = np.empty((n_outputs, batch_size), dtype)
-        self._ones = np.ones(batch_size, dtype)  # a product with them is the fastest sum
+        self._ones = np.ones(batch_size, dtype)  # a product with ones is the fastest sum
 
     def _make_gradient(self, *shape):
         """Make room for the gradient, and for the gradient of the penalty in it."""
@@ -193,11 +192,11 @@ class TwoLayerNetwork:
         self._weight_gradient = self.gradient[:n_weights]
 
     def scores(self, X):
-        """Compute the scores of every row of X, in row chunks."""
+        """Compute the scores of every sample, in chunks."""
         return compute_scores(X, self.W1, self.W2, self.b1, self.b2, self.activation)
 
     def apply_pending_updates(self):
-        """Do nothing: only a `LazyNetwork` has pending updates."""
+        """Do nothing: only a `LazyNetwork` has pending updates to apply."""
 
     def penalty(self):
         """Return ``alpha/2 (||W1||^2 + ||W2||^2)``."""
@@ -208,31 +207,31 @@ class TwoLayerNetwork:
         multiply(X, self.W1, out)
 
     def compute_dW1(self, X, dz1):
-        """Write the gradient of W1, without the penalty's, into ``dW1``."""
+        """Write the gradient of W1, without the penalty, into ``dW1``."""
         multiply(X.T, dz1, out=self.dW1)
 
     def loss_and_gradients(self, X, y, sample_weight=None, keep=None):
-        """Compute the loss of one batch, and its gradient into ``gradient``.
+        """Compute the loss of a batch, and write its gradient into ``gradient``.
 
         Parameters
         ----------
         X : ndarray or sparse CSR of shape (N, n_features)
-            The rows, in the computing dtype.
+            The samples, in the dtype of the parameters.
         y : ndarray of shape (N,) or (N, n_outputs)
-            Class numbers for a softmax, 0 and 1 per output for a logistic output, numbers for an
-            identity.
+            Class indices for a softmax, labels 0 or 1 for a logistic output, continuous targets
+            for an identity.
         sample_weight : ndarray of shape (N,), default=None
-            Not negative, and not all zero.
+            Sample weights: none negative, and not all zero.
         keep : ndarray of shape (N, hidden_size), default=None
-            Dropout: what each activation is multiplied by, 0 or 1 / (1 - probability).
+            Dropout mask, 0 or 1 / (1 - probability), that multiplies the activations.
 
         Returns
         -------
         loss : float
-            Mean loss of the rows plus the penalty.
+            Mean loss of the samples plus the penalty.
         accuracy : float
-            Share of the rows (of their weight) that the scores got right; for an identity output
-            R2, in so far as the targets have mean 0 and variance 1.
+            Weighted share of the samples that are classified correctly. For an identity output it
+            is R2, provided that the targets have mean 0 and variance 1.
         """
         activate, backward = ACTIVATIONS[self.activation]
         n = X.shape[0]
@@ -264,7 +263,7 @@ class TwoLayerNetwork:
         # Backward.
         np.matmul(kept_a1.T, dscores.T, out=self.dW2)
         np.matmul(dscores, ones, out=self.db2)
-        if len(dscores) == 1:  # as a matrix product it would take five times as long
+        if len(dscores) == 1:  # five times as fast as a matrix product
             np.multiply(dscores.T, self.W2.T, out=da1)
         else:
             np.matmul(dscores.T, self.W2.T, out=da1)

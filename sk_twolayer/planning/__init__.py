@@ -1,7 +1,7 @@
 """Planning: from hyper-parameters and data to everything that training needs.
 
-``auto`` holds the rules behind "auto" hyper-parameters; ``plan`` decides everything before the first
-update; ``warm_start`` continues from an earlier call, or resumes an interrupted fit.
+``auto`` holds the rules behind "auto" hyper-parameters; ``plan`` decides everything before the
+first update; ``warm_start`` continues from an earlier call, or resumes an interrupted fit.
 """
 
 from sk_twolayer.planning.plan import Plan, make_plan

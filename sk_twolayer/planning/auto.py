@@ -2,9 +2,9 @@
 
 Each rule is a method of `AutoRules`, whose docstring is its formula. There, n is the number of
 training samples, D the number of features, C the number of classes (2 for a label indicator), and
-"rare" means that features are rare, as words are in texts: less than a tenth of the entries of X are
-not zero. All statistics are of up to 1,000 samples, see ``data.statistics``. The measurements behind
-the numbers are in benchmarks/README.md.
+"rare" means that features are rare, as words are in texts: less than a tenth of the entries of X
+are not zero. All statistics are of up to 1,000 samples, see ``data.statistics``. The measurements
+behind the numbers are in benchmarks/README.md.
 """
 
 from functools import cached_property
@@ -127,7 +127,8 @@ class AutoRules:
         - "adam": min(0.02, 1/m).
         - "sgd": min(max(0.1, sqrt(batch_size) / (32 s)), 30 / s), where s is the mean squared norm
           of the samples, at least 1: its gradient grows with the square of the inputs. For samples
-          about as short as TF-IDF makes them, larger batches have less noise and allow larger steps.
+          about as short as TF-IDF makes them, larger batches have less noise and allow larger
+          steps.
         - "sgd" in a regressor: min(0.1, 1 / (hidden_size + 2 n_outputs s)), which bounds the
           curvature of the squared loss. A step of Nesterov's momentum of 0.9 is stable below 1.4
           over the largest second derivative.

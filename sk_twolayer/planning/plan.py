@@ -20,14 +20,13 @@ from sk_twolayer.data import (
     updates_per_epoch,
 )
 from sk_twolayer.network import initialize, n_parameters, unpack
-from sk_twolayer.optimizers import LAZY_SOLVERS, Schedule
+from sk_twolayer.optimizers import LAZY_SOLVERS, OPTIMIZERS, Schedule
 from sk_twolayer.planning.auto import AutoRules
 from sk_twolayer.planning.warm_start import (
     continue_training,
     remaining_limits,
     resume_fit,
     resumes,
-    start_moments,
 )
 from sk_twolayer.sparse import PendingUpdates, chunk_features, keep_columns
 from sk_twolayer.training.state import TrainingState
@@ -279,16 +278,18 @@ def draw_state(estimator, shape, dtype, rules, rng):
     # The scales are computed before the parameters and moments are allocated, to bound peak memory.
     scales = rules.summary.column_scales[:, np.newaxis] if estimator.init == "auto" else 1.0
     parameters = np.zeros(n_parameters(*shape), dtype)
-    moments = start_moments(estimator.solver, parameters, estimator.epsilon)
+    state = TrainingState(shape, parameters, estimator.solver)
+    if state.solver != "lbfgs":
+        state.moments = OPTIMIZERS[state.solver].start_moments(parameters, estimator.epsilon)
     W1, *rest = unpack(parameters, *shape)
     init = rules.init(estimator.activation) if estimator.init == "auto" else estimator.init
     initialize(W1, *rest, init, rng)
     W1 /= scales
-    return TrainingState(shape, parameters, estimator.solver, moments)
+    return state
 
 
 def set_learning_rate(state, estimator, rules, batch_size):
-    """Set the learning rate of a state, unless it continues at the rate that was asked for before."""
+    """Set the learning rate, unless training continues with the same `learning_rate`."""
     solver, asked = estimator.solver, estimator.learning_rate
     if asked == "auto" and rules.one_pass and solver in ("adam", "adamw"):
         asked = "auto, for a stream"  # it differs from the rate of a plan

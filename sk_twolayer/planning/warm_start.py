@@ -141,7 +141,7 @@ def continue_training(fitted, shape, solver, epsilon, dtype, keeps_pending, feat
     solver : str
         If it is the earlier solver, its moments continue; otherwise moments start anew.
     epsilon : float
-        As for `start_moments`.
+        As for `AdamW`, where moments start anew.
     dtype : dtype
         Of the copy.
     keeps_pending : bool
@@ -178,22 +178,14 @@ def continue_training(fitted, shape, solver, epsilon, dtype, keeps_pending, feat
     else:
         parameters = state.parameters.astype(dtype, copy=False)
     if not same_solver:
-        moments = start_moments(solver, parameters, epsilon)
-        state = TrainingState(shape, parameters, solver, moments)
+        state = TrainingState(shape, parameters, solver)
+        if solver != "lbfgs":
+            state.moments = OPTIMIZERS[solver].start_moments(parameters, epsilon)
     state.parameters, state.best_parameters, state.under_way = parameters, None, False
     *_, own_b1, own_b2 = unpack(state.parameters, *state.shape)
     own_b1[:], own_b2[:] = b1, b2
     state.history, state.n_updates = History.of(fitted), fitted["n_updates_"]
     return state
-
-
-def start_moments(solver, parameters, epsilon):
-    """Return the moments of a solver before its first update."""
-    n_moments = {"lbfgs": 0, "sgd": 1, "adam": 2, "adamw": 2}[solver]
-    moments = [np.zeros_like(parameters) for _ in range(n_moments)]
-    if solver == "adamw":  # it adds no epsilon to the root of the mean square
-        moments[1].fill(epsilon**2)
-    return moments
 
 
 def apply_pending(state):

@@ -1,11 +1,11 @@
 """Training on the features of a batch alone.
 
 For a batch of sparse samples the network is a small one: the rows of W1 whose features occur in it.
-Their pending updates are applied (see ``lazy_updates``), and they are trained like any small network.
-`LazyRows` holds the rows and their moments; `LazyNetwork` computes with them, and `LazyOptimizer`
-moves them. Both passes over the rows of a batch, the forward pass and the update, gather a block of
-rows at a time. Room for all rows of a batch and their moments would be a good part of the memory of
-the parameters if there are few features.
+Their pending updates are applied (see ``lazy_updates``), and they are trained like any small
+network. `LazyRows` holds the rows and their moments; `LazyNetwork` computes with them, and
+`LazyOptimizer` moves them. Both passes over the rows of a batch, the forward pass and the update,
+gather a block of rows at a time. Room for all rows of a batch and their moments would be a good
+part of the memory of the parameters if there are few features.
 """
 
 import numpy as np

@@ -14,8 +14,8 @@ that lead from every earlier update to the present one.
 The loss needs ``||W1||^2`` at every update, without reading the rows. Summed over all rows, the
 products (w.w, w.v, v.v) move by a linear map too, which follows from the one above. The gradient g
 of the batch adds ``p g`` to w and ``q g`` to v, and so changes the sums by what follows from ``(w +
-p g).(w + p g)`` and the like; w.g, v.g and g.g over the rows of the batch are enough for it. So three
-running numbers stand for the whole of W1, and the penalty in every reported loss is exact.
+p g).(w + p g)`` and the like; w.g, v.g and g.g over the rows of the batch are enough for it. So
+three running numbers stand for the whole of W1, and the penalty in every reported loss is exact.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """Ctrl-C at safe points.
 
-Python raises KeyboardInterrupt between any two bytecodes, in the middle of an update as well as
-between two. While a training runs in the main thread, a handler of ours only takes a note, and
-the training looks at the note where its state is consistent: between two updates.
+Python raises KeyboardInterrupt between any two bytecodes, even in the middle of an update. During
+training in the main thread, the handler of this module only counts Ctrl-C. The training checks the
+count between two updates, where its state is consistent.
 """
 
 import signal
@@ -11,26 +11,26 @@ from multiprocessing import current_process
 
 
 def in_main_process():
-    """Return whether this process is that of the user, not one that works for it."""
+    """Return True in the user's process, and False in a worker process."""
     return current_process().name == "MainProcess"
 
 
 class Interrupts:
-    """Take note of Ctrl-C while the context is open.
+    """Count Ctrl-C while the context is open.
 
-    In another thread than the main one, in a worker process, or where SIGINT is ignored, no
-    handler is touched: then what happens to Ctrl-C is somebody else's to say.
+    The existing handler stays in place in a worker process, in any thread but the main one, and
+    where SIGINT is ignored.
 
     Parameters
     ----------
     passes_on : bool, default=False
-        Whether a Ctrl-C that came after the last look, when all was done, is passed on to the
-        previous handler when the context closes.
+        Whether the context, when it closes, passes a Ctrl-C after the last check to the previous
+        handler.
 
     Attributes
     ----------
     n_noted, n_answered : int
-        How often Ctrl-C came, and how often it had come when somebody last looked.
+        The count of Ctrl-C, and the count at the last check.
 
     Examples
     --------
@@ -50,7 +50,7 @@ class Interrupts:
     def __enter__(self):
         if threading.current_thread() is threading.main_thread() and in_main_process():
             previous = signal.getsignal(signal.SIGINT)
-            # None is a handler that Python did not install, and could not put back.
+            # None stands for a handler that Python did not install and cannot restore.
             if previous not in (signal.SIG_IGN, None):
                 self._previous = previous
                 signal.signal(signal.SIGINT, self._note)
@@ -66,13 +66,13 @@ class Interrupts:
         self.n_noted += 1
 
     def asked_to_stop(self):
-        """Return whether Ctrl-C came; raise KeyboardInterrupt if it came twice."""
+        """Return True after one Ctrl-C, and raise KeyboardInterrupt after two."""
         self.n_answered = self.n_noted
         if self.n_noted > 1:
             raise KeyboardInterrupt
         return self.n_noted > 0
 
     def raise_if_noted(self):
-        """Raise KeyboardInterrupt if Ctrl-C came at all: there is nothing to keep."""
+        """Raise KeyboardInterrupt after any Ctrl-C, as there are no updates to keep."""
         if self.n_noted:
             raise KeyboardInterrupt

@@ -1,8 +1,8 @@
 """Full-batch training by L-BFGS, a quasi-Newton method, through SciPy.
 
-Where the rows are few, the loss of all of them and its gradient cost little, and a method
-that learns the curvature from successive gradients needs no learning rate and ends at a
-minimum. One iteration counts as one epoch and one update.
+With few samples, the loss of all samples and its gradient are cheap. L-BFGS estimates the curvature
+from successive gradients, so that it needs no learning rate and ends at a minimum. One iteration
+counts as one epoch and one update.
 """
 
 import numpy as np
@@ -13,39 +13,40 @@ from sk_twolayer.data import gather
 
 
 class Interruption(BaseException):
-    """Ctrl-C came: the line search is left, and its iteration comes to nothing."""
+    """Leave the line search after Ctrl-C, and discard its iteration."""
 
 
 def train_lbfgs(network, plan, progress, interrupts):
-    """Minimise the loss of all rows, in place.
+    """Minimise the loss of all training samples, in place.
+
+    Training stops when no entry of the gradient is larger than `tol` and the loss has fallen by
+    less than a hundredth in ten iterations. The gradient alone is not enough: with separable
+    classes it is small far above the minimum.
 
     Parameters
     ----------
     network : TwoLayerNetwork
-        Trained in place; has room for `batch_size` rows. It should compute in float64: a
-        line search stumbles over the rounding of less.
+        Trained in place. It has buffers for `batch_size` samples, and computes in float64: float32
+        is too inexact for a line search.
     plan : Plan
-        Of which `max_iter` and `max_updates` both limit the iterations, and the gradient is
-        summed over batches of `batch_size` rows, to bound the memory. Training stops when no
-        entry of the gradient is larger than `tol` and the loss has fallen by less than a hundredth
-        in ten iterations. (Classes told apart with ease have a small gradient far above the
-        minimum, where the loss still becomes much smaller, if not in every iteration.)
+        `max_iter` and `max_updates` both limit the iterations. The gradient is summed over batches
+        of `batch_size` samples, to bound peak memory.
     progress : Progress
-        Told of every iteration; tells when to stop.
+        Records every iteration, and decides to stop.
     interrupts : Interrupts
-        Looked at before every evaluation of the loss.
+        Checked before every evaluation of the loss.
 
     Returns
     -------
     stopped : bool
-        Whether anything but `max_iter` ended the training.
+        True unless training ended by `max_iter` alone.
 
     Raises
     ------
     ValueError
-        If the loss is not finite where the training starts or ends.
+        If the loss is not finite at the start or at the end.
     KeyboardInterrupt
-        If Ctrl-C came in the first iteration, or twice.
+        After Ctrl-C in the first iteration, or a second Ctrl-C.
     """
     data, state, batch_size = plan.data, plan.state, plan.batch_size
     indices, sample_weight = data.indices, data.sample_weight
@@ -58,7 +59,7 @@ def train_lbfgs(network, plan, progress, interrupts):
     stopped = converged = interrupted = False
 
     def loss_and_gradient(parameters):
-        """Sum over batches; each counts by its share of the rows (of their weight)."""
+        """Average the batches, each weighted by its share of the samples or of their weights."""
         nonlocal gradient, accuracy
         if interrupts.asked_to_stop():
             raise Interruption
@@ -78,7 +79,7 @@ def train_lbfgs(network, plan, progress, interrupts):
         return loss, gradient
 
     def iteration_ended(intermediate_result):
-        """Record the iteration. SciPy has evaluated the point it accepted last of all."""
+        """Record the iteration; SciPy's last evaluation was at the accepted point."""
         nonlocal stopped
         loss, earlier_losses = float(intermediate_result.fun), state.history.batch_losses
         falls = loss < 0.99 * (earlier_losses[-10] if state.n_epochs >= 10 else start_loss)
@@ -105,7 +106,7 @@ def train_lbfgs(network, plan, progress, interrupts):
             options={
                 "maxiter": max_iter,
                 "maxfun": 100 * max_iter,
-                "gtol": 1e-150,  # the square of less is 0, and leads to nan
+                "gtol": 1e-150,  # a smaller value has the square 0, which leads to nan
                 "ftol": 64 * np.finfo(float).eps,
             },
         )
@@ -115,7 +116,7 @@ def train_lbfgs(network, plan, progress, interrupts):
         if state.n_epochs == 0:
             raise KeyboardInterrupt from None
     network.parameters[:] = last_iterate
-    if state.n_epochs == 0:  # it started at a minimum, or where every step leads to infinity
+    if state.n_epochs == 0:  # it started at a minimum, or every step led to an infinite loss
         if not np.isfinite(result.fun):
             raise progress.divergence(f"The loss became {result.fun}", state.n_updates + 1)
         state.history.batch_losses.append(float(result.fun))
