@@ -21,8 +21,8 @@ import numpy as np
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch, check_scalar
 
-from sk_twolayer.download import BY_HAND, download
-from sk_twolayer.download_folder import download_folder, sweep
+from sk_twolayer.datasets.download import BY_HAND, download
+from sk_twolayer.datasets.download_folder import download_folder, sweep
 
 
 class Archive(NamedTuple):

@@ -26,8 +26,8 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from sk_twolayer import datasets, download, download_folder
-from sk_twolayer.datasets import fetch_cifar10
+from sk_twolayer.datasets import cifar10 as datasets
+from sk_twolayer.datasets import download, download_folder, fetch_cifar10
 
 N_RECORDS = 20  # In each file, instead of 10,000.
 TRAIN_FILES = [f"data_batch_{i}.bin" for i in range(1, 6)]
@@ -623,7 +623,7 @@ def test_another_process_was_faster(home, monkeypatch):
 
 FETCH = """
 import hashlib, pathlib, sys
-from sk_twolayer import datasets
+from sk_twolayer.datasets import cifar10 as datasets
 folder, url, sha256, n_bytes, n_records = sys.argv[1:]
 archive = datasets.Archive(url, sha256, int(n_bytes), int(n_records))
 data, target = datasets._load(archive, pathlib.Path(folder), "all", True, 3, 0)
