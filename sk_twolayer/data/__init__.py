@@ -17,19 +17,3 @@ from sk_twolayer.data.validation import (
     validate_samples_to_predict,
     validate_validation_samples,
 )
-
-__all__ = [
-    "ClassTargets",
-    "Data",
-    "DataSummary",
-    "RegressionTargets",
-    "computing_dtype",
-    "draw_batches",
-    "gather",
-    "hold_out",
-    "refuse_infinite_outputs",
-    "updates_per_epoch",
-    "validate_samples",
-    "validate_samples_to_predict",
-    "validate_validation_samples",
-]

@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from sk_twolayer.data.weights import multiply_weights, weigh_classes
+from sk_twolayer.data.weights import cast_weights, multiply_weights, weigh_classes
 
 
 def check_labels(y):
@@ -232,34 +232,40 @@ class ClassTargets:
         ValueError
             If no sample has a weight above zero, or in `fit` only one class has.
         """
-        if self.indicator:
-            of_samples = class_counts = None
-            if class_weight is not None:
-                if not isinstance(class_weight, str):
-                    raise ValueError(
-                        f"class_weight={class_weight} cannot be used with a label indicator y, "
-                        f"whose samples may have several labels. Use 'balanced', or weigh the "
-                        f"samples with sample_weight."
-                    )
-                of_samples = compute_sample_weight(class_weight, y)
-            return multiply_weights(of_samples, sample_weight, dtype), None
-        codes = np.searchsorted(self.classes, y)
-        class_counts = np.bincount(codes, weights=sample_weight, minlength=len(self.classes))
-        if counted is not None:
-            class_counts = class_counts + counted
-        of_samples = None
-        if class_weight is not None:
+        weights = class_counts = None
+        if not self.indicator:
+            codes = np.searchsorted(self.classes, y)
+            class_counts = np.bincount(codes, weights=sample_weight, minlength=len(self.classes))
+            if counted is not None:
+                class_counts = class_counts + counted
+        elif class_weight is not None and not isinstance(class_weight, str):
+            raise ValueError(
+                f"class_weight={class_weight} cannot be used with a label indicator y, whose "
+                f"samples may have several labels. Use 'balanced', or weigh the samples with "
+                f"sample_weight."
+            )
+        if class_weight is not None and self.indicator:
+            weights = compute_sample_weight(class_weight, y)
+        elif class_weight is not None:
             named = counted is not None
             of_classes = weigh_classes(class_weight, self.classes, class_counts, all_named=named)
-            of_samples = of_classes[codes]
-        weights = multiply_weights(of_samples, sample_weight, dtype)
+            weights = of_classes[codes]
+        if weights is not None and sample_weight is not None:
+            weights = multiply_weights(weights, sample_weight, dtype)
+        elif class_weight is not None or sample_weight is not None:
+            weights = cast_weights(sample_weight if weights is None else weights, dtype)
+        if counted is None and not self.indicator:
+            self.refuse_single_class(y, weights)
+        return weights, class_counts
+
+    def refuse_single_class(self, y, weights):
+        """Refuse to fit labels of which all but one class have no weight."""
         present = self.classes if weights is None else np.unique(y[weights > 0])
-        if counted is None and len(present) < 2:
+        if len(present) < 2:
             raise ValueError(
                 f"y has only 1 class of a weight above zero, {present[0]}: there is nothing to "
                 f"tell apart. Give the classifier samples of at least 2."
             )
-        return weights, class_counts
 
     def encode(self, y, dtype, predicted_in=None):
         """Turn labels into targets.

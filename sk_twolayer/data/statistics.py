@@ -5,6 +5,7 @@ or sparse with explicit zeros or duplicates among the entries.
 """
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -20,6 +21,15 @@ SMALLEST_SCALE = 1e-30
 LARGEST = float(np.finfo(np.float64).max)
 
 
+class Norms(NamedTuple):
+    """Means over the samples, by their weight, at most the largest float64."""
+
+    l1: float
+    squared: float
+    density: float  # share of the entries that are not zero, whatever their samples' weights
+    largest: float  # absolute value of an entry
+
+
 class DataSummary:
     """Statistics of the samples, computed when they are first asked for.
 
@@ -30,10 +40,9 @@ class DataSummary:
 
     Attributes
     ----------
-    mean_l1_norm, mean_squared_norm : float
-        Mean norms of the samples; at most the largest float64.
-    density : float
-        Share of the entries that are not zero; it ignores the weights.
+    norms : Norms
+        Mean norms of the samples, the share of the entries that are not zero, and the largest
+        entry.
     column_scales : ndarray of float64 of shape (n_features,)
         The root mean square of each column's non-zero entries; 1 where there is none, and at
         least `SMALLEST_SCALE`.
@@ -48,7 +57,7 @@ class DataSummary:
     >>> import numpy as np
     >>> from sk_twolayer.data import Data, DataSummary
     >>> summary = DataSummary(Data(np.array([[3.0, 0.0], [-3.0, 8.0]]), np.zeros(2), None))
-    >>> summary.mean_l1_norm, summary.density, summary.column_scales
+    >>> summary.norms.l1, summary.norms.density, summary.column_scales
     (7.0, 0.75, array([3., 8.]))
     """
 
@@ -73,8 +82,8 @@ class DataSummary:
             yield chunk, chosen
 
     @cached_property
-    def _norms(self):
-        """Mean L1 norm, mean squared norm, share of non-zero entries, and largest entry."""
+    def norms(self):
+        """Norms and density, from one pass over the sample."""
         n, n_features = len(self._sample), self._X.shape[1]
         l1, squared, n_entries, largest = np.empty(n), np.empty(n), 0, 0.0
         with np.errstate(over="ignore"):
@@ -84,32 +93,15 @@ class DataSummary:
                 squared[chunk] = row_norms(X, squared=True)
                 n_entries += np.count_nonzero(X.data if issparse(X) else X)
                 largest = max(largest, float(absolute.max()))
-            mean_l1, mean_squared = (
-                min(float(np.average(norms, weights=self._weights)), LARGEST)
-                for norms in (l1, squared)
-            )
-        return mean_l1, mean_squared, n_entries / (n * n_features), largest
-
-    @property
-    def mean_l1_norm(self):
-        """Mean L1 norm of the samples."""
-        return self._norms[0]
-
-    @property
-    def mean_squared_norm(self):
-        """Mean squared norm of the samples."""
-        return self._norms[1]
-
-    @property
-    def density(self):
-        """Share of the entries that are not zero."""
-        return self._norms[2]
+            l1 = min(float(np.average(l1, weights=self._weights)), LARGEST)
+            squared = min(float(np.average(squared, weights=self._weights)), LARGEST)
+        return Norms(l1, squared, n_entries / (n * n_features), largest)
 
     @cached_property
     def _moments(self):
         """Sums of each column and of its squares, in units of the largest entry; its weights."""
         sums, squares, nonzero = np.zeros((3, self._X.shape[1]))
-        unit = self._norms[3] or 1.0  # so that no square overflows or vanishes
+        unit = self.norms.largest or 1.0  # so that no square overflows or vanishes
         for chunk, X in self._chunks():
             weights, scaled = self._weights[chunk], X / unit
             sums += weights @ scaled

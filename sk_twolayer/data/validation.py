@@ -62,7 +62,10 @@ def validate_samples(draft, X, y, sample_weight, check_y, *, reset, dtype=None):
     X, y = validate_data(draft, X, y, reset=reset, accept_sparse="csr", multi_output=True)
     refuse_all_but_numbers(X)
     refuse_overflow(X, computing_dtype(X) if dtype is None else dtype, "X")
-    return X, check_y(y), check_weights(sample_weight, X.shape[0], "sample_weight")
+    y = check_y(y)
+    if sample_weight is not None:
+        sample_weight = check_weights(sample_weight, X.shape[0], "sample_weight")
+    return X, y, sample_weight
 
 
 def validate_validation_samples(draft, X_val, y_val, sample_weight_val, targets, *, dtype):
@@ -81,21 +84,18 @@ def validate_validation_samples(draft, X_val, y_val, sample_weight_val, targets,
 
     Returns
     -------
-    validation : tuple of X_val, y_val and sample_weight_val, or None
-        None if nothing was given.
+    validation : tuple of X_val, y_val and sample_weight_val
 
     Raises
     ------
     ValueError, TypeError
-        If anything is not as described, or only one of `X_val` and `y_val` was given.
+        If anything is not as described, or `X_val` or `y_val` is missing.
     """
     if X_val is None and y_val is None:
-        if sample_weight_val is not None:
-            raise ValueError(
-                "sample_weight_val is provided, but X_val and y_val were not. Pass the samples "
-                "that it weighs, too."
-            )
-        return None
+        raise ValueError(
+            "sample_weight_val is provided, but X_val and y_val were not. Pass the samples that it "
+            "weighs, too."
+        )
     if y_val is None:
         raise ValueError("X_val is provided, but y_val was not provided. Pass both or none.")
     if X_val is None:
@@ -108,8 +108,10 @@ def validate_validation_samples(draft, X_val, y_val, sample_weight_val, targets,
     except (ValueError, TypeError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"In the validation samples (X_val, y_val): {error}") from error
-    weights = check_weights(sample_weight_val, len(y_val), "sample_weight_val")
-    return X_val, y_val, None if weights is None else cast_weights(weights, np.float64)
+    if sample_weight_val is not None:
+        sample_weight_val = check_weights(sample_weight_val, len(y_val), "sample_weight_val")
+        sample_weight_val = cast_weights(sample_weight_val, np.float64)
+    return X_val, y_val, sample_weight_val
 
 
 @quiet
@@ -131,8 +133,8 @@ def validate_samples_to_predict(estimator, X):
     ValueError, TypeError
         If X is not numbers in as many columns as the estimator was fitted on.
     """
-    refuse_before_conversion(X)
-    if isinstance(X, np.ndarray) and not hasattr(estimator, "feature_names_in_"):
+    has_names = hasattr(estimator, "feature_names_in_")
+    if isinstance(X, np.ndarray) and X.dtype.kind in "fiub" and not has_names:
         # There are no names to compare; to look for them takes a third of the time of one sample.
         X = check_array(X, estimator=estimator, input_name="X")
         if X.shape[1] != estimator.n_features_in_:
@@ -140,8 +142,9 @@ def validate_samples_to_predict(estimator, X):
                 f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
                 f"{estimator.n_features_in_} features as input."
             )
-    else:
-        X = validate_data(estimator, check_sparse(X, "X"), reset=False, accept_sparse="csr")
+        return X
+    refuse_before_conversion(X)
+    X = validate_data(estimator, check_sparse(X, "X"), reset=False, accept_sparse="csr")
     refuse_all_but_numbers(X)
     return X
 
@@ -215,8 +218,6 @@ def refuse_overflow(X, dtype, name):
 
 def refuse_infinite_outputs(X, outputs, name):
     """Refuse finite samples whose outputs are not finite, as the products overflowed."""
-    if np.isfinite(outputs).all():
-        return
     row = np.argmin(np.isfinite(outputs).all(axis=1))
     largest = np.abs(X[[row]]).max()
     raise ValueError(

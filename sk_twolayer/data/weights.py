@@ -16,7 +16,7 @@ def check_weights(weights, n_samples, name):
 
     Parameters
     ----------
-    weights : array-like of shape (n_samples,), float or None
+    weights : array-like of shape (n_samples,) or float
         A number stands for as many of them.
     n_samples : int
         The length that they must have.
@@ -25,7 +25,7 @@ def check_weights(weights, n_samples, name):
 
     Returns
     -------
-    weights : ndarray of shape (n_samples,) or None
+    weights : ndarray of shape (n_samples,)
 
     Raises
     ------
@@ -33,8 +33,6 @@ def check_weights(weights, n_samples, name):
         If they are not finite numbers, are negative, too few, too many or all zero, or if their
         sum is infinite.
     """
-    if weights is None:
-        return None
     if isinstance(weights, Real):
         weights = np.full(n_samples, weights, dtype=float)
     if getattr(getattr(weights, "dtype", None), "kind", "f") in "cmMSUV":
@@ -114,11 +112,7 @@ def weigh_classes(class_weight, classes, class_counts, *, all_named=False):
 
 
 def multiply_weights(first, second, dtype):
-    """Multiply two arrays of weights, or return the one that is not None, in a dtype."""
-    if first is None or second is None:
-        weights = first if second is None else second
-        return None if weights is None else cast_weights(weights, dtype)
-    # Either may be extreme, but only ratios matter.
+    """Multiply two arrays of weights, either of which may be extreme, in a dtype."""
     product = cast_weights(first, np.float64) * cast_weights(second, np.float64)
     return cast_weights(product, dtype)
 

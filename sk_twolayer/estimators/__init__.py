@@ -7,5 +7,3 @@ computes scores; ``persistence`` records versions in saved models.
 
 from sk_twolayer.estimators.classifier import TwoLayerClassifier
 from sk_twolayer.estimators.regressor import TwoLayerRegressor
-
-__all__ = ["TwoLayerClassifier", "TwoLayerRegressor"]

@@ -226,7 +226,10 @@ class BaseTwoLayerNetwork(
         samples = validate_samples(draft, *samples, check_y, reset=not fitted, dtype=dtype)
         targets = resolve(known, *samples[1:])
         dtype = dtype or computing_dtype(samples[0])
-        validation = validate_validation_samples(draft, *validation, targets, dtype=dtype)
+        if any(given is not None for given in validation):
+            validation = validate_validation_samples(draft, *validation, targets, dtype=dtype)
+        else:
+            validation = None
         scorer = None if self.scoring is None else resolve_scorer(self)
         with Interrupts(passes_on=one_pass) as interrupts:
             plan = make_plan(draft, fitted, samples, targets, validation, one_pass)
@@ -309,8 +312,13 @@ class BaseTwoLayerNetwork(
 
     def _publish(self, plan, attributes, interrupts=None):
         """Publish the fitted attributes in one assignment; undo it if Ctrl-C came meanwhile."""
-        names = ("coefs_", "n_features_in_", "feature_names_in_")  # absent ones must not remain
-        fitted = {name: value for name, value in vars(self).items() if name not in names}
+        fitted = dict(vars(self))
+        for name in (
+            "coefs_",
+            "n_features_in_",
+            "feature_names_in_",
+        ):  # they may be absent now
+            fitted.pop(name, None)
         before, self.__dict__ = vars(self), fitted | attributes
         if interrupts and interrupts.n_noted:
             self.__dict__ = before

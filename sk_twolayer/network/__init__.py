@@ -11,27 +11,9 @@ from sk_twolayer.network.losses import SCORE_NAMES, softmax
 from sk_twolayer.network.parameters import blocks, initialize, n_parameters, unpack
 from sk_twolayer.network.two_layer import (
     TwoLayerNetwork,
-    bytes_per_sample,
     compute_hidden,
     compute_scores,
     multiply,
     row_chunks,
+    sample_chunks,
 )
-
-__all__ = [
-    "ACTIVATIONS",
-    "SCORE_NAMES",
-    "Dropout",
-    "TwoLayerNetwork",
-    "blocks",
-    "bytes_per_sample",
-    "compute_hidden",
-    "compute_scores",
-    "initialize",
-    "logistic",
-    "multiply",
-    "n_parameters",
-    "row_chunks",
-    "softmax",
-    "unpack",
-]

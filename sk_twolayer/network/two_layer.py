@@ -34,12 +34,12 @@ def row_chunks(n_rows, bytes_per_row, chunk_bytes=None):
         yield slice(start, min(start + size, n_rows))
 
 
-def bytes_per_sample(X, hidden_size, dtype):
-    """Return the bytes that a sample takes on its way to the scores, cast to a dtype."""
+def sample_chunks(X, n_samples, hidden_size, dtype):
+    """Yield slices that cover samples of X, each of at most CHUNK_BYTES with its hidden layer."""
     entries = X.shape[1]
     if issparse(X):
         entries = 2 * X.nnz // max(X.shape[0], 1)  # a column number with each
-    return (entries + hidden_size) * np.dtype(dtype).itemsize
+    return row_chunks(n_samples, (entries + hidden_size) * np.dtype(dtype).itemsize)
 
 
 def hidden_chunks(X, W1, b1, activation):
@@ -49,7 +49,7 @@ def hidden_chunks(X, W1, b1, activation):
     may map an infinite value to a finite one, and hide the overflow.
     """
     activate, _ = ACTIVATIONS[activation]
-    for rows in row_chunks(X.shape[0], bytes_per_sample(X, len(b1), W1.dtype)):
+    for rows in sample_chunks(X, X.shape[0], len(b1), W1.dtype):
         a1 = X[rows].astype(W1.dtype, copy=False) @ W1
         a1 += b1
         overflown = None

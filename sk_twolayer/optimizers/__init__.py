@@ -17,5 +17,3 @@ from sk_twolayer.optimizers.sgd import SGD
 
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 LAZY_SOLVERS = ("sgd", "adamw")  # the optimizers that support lazy updates
-
-__all__ = ["LAZY_SOLVERS", "OPTIMIZERS", "SCHEDULES", "SGD", "Adam", "AdamW", "Schedule"]

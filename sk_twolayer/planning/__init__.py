@@ -6,5 +6,3 @@ first update; ``warm_start`` continues from an earlier call, or resumes an inter
 
 from sk_twolayer.planning.plan import Plan, make_plan
 from sk_twolayer.planning.warm_start import kept_weights, make_checkpoint
-
-__all__ = ["Plan", "kept_weights", "make_checkpoint", "make_plan"]

@@ -45,7 +45,7 @@ class AutoRules:
     @cached_property
     def rare(self):
         """True for "adamw" if features are rare."""
-        return self.solver == "adamw" and self.summary.density < RARE
+        return self.solver == "adamw" and self.summary.norms.density < RARE
 
     def batch_size(self):
         """Return n/20 within 64 to 100 for "adamw", and n/10 within 32 to 200 for the others.
@@ -139,13 +139,13 @@ class AutoRules:
         if self.solver == "lbfgs":
             return None, 1.0
         if self.solver == "sgd":
-            squared = self.summary.mean_squared_norm
+            squared = self.summary.norms.squared
             if self.regresses:
                 curvature = self.hidden_size + 2 * self.n_outputs * min(squared, 1e300)
                 return min(0.1, 1 / curvature), 1.0
             squared = max(squared, 1)
             return min(max(0.1, sqrt(batch_size) / 32 / squared), 30 / squared), 1.0
-        bound = 1 / max(self.summary.mean_l1_norm, 1e-300)
+        bound = 1 / max(self.summary.norms.l1, 1e-300)
         share = 1 / 3 if self.one_pass else 1.0
         if self.solver == "adam":
             return share * min(0.02, bound), 1.0

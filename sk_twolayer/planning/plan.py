@@ -244,8 +244,9 @@ def add_numbers(plan, estimator, rules):
         "dropout_": plan.dropout,
         "max_iter_": rules.max_iter(plan.updates_per_epoch()) if max_iter == "auto" else max_iter,
     }
-    names = ("n_features_in_", "feature_names_in_")
-    plan.attributes |= {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+    for name in ("n_features_in_", "feature_names_in_"):
+        if name in vars(estimator):
+            plan.attributes[name] = vars(estimator)[name]
 
 
 def add_state(plan, estimator, fitted, class_counts, rules, rng):
@@ -312,8 +313,11 @@ def add_optimizer_settings(plan, estimator):
         momentum = float(estimator.momentum)
         plan.optimizer_settings = {"momentum": momentum, "nesterov": estimator.nesterov}
     elif plan.solver != "lbfgs":
-        names = ("beta_1", "beta_2", "epsilon")
-        plan.optimizer_settings = {name: float(getattr(estimator, name)) for name in names}
+        plan.optimizer_settings = {
+            "beta_1": float(estimator.beta_1),
+            "beta_2": float(estimator.beta_2),
+            "epsilon": float(estimator.epsilon),
+        }
     if plan.solver == "adamw":
         plan.optimizer_settings |= {
             "hidden_size": estimator.hidden_size,

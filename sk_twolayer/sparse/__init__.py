@@ -24,20 +24,3 @@ from sk_twolayer.sparse.stream import (
     is_stream,
     read_weights,
 )
-
-__all__ = [
-    "STREAM_LOCK",
-    "CurrentWeights",
-    "LazyNetwork",
-    "LazyOptimizer",
-    "LazyRows",
-    "PendingUpdates",
-    "apply_all_pending",
-    "chunk_features",
-    "exchanged",
-    "is_stream",
-    "keep_columns",
-    "occurring_features",
-    "read_rows",
-    "read_weights",
-]

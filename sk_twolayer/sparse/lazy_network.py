@@ -13,10 +13,10 @@ from scipy.sparse import csc_array, csr_array, issparse
 
 from sk_twolayer.network import (
     TwoLayerNetwork,
-    bytes_per_sample,
     compute_scores,
     multiply,
     row_chunks,
+    sample_chunks,
     unpack,
 )
 from sk_twolayer.sparse.lazy_updates import inner_products, move_products
@@ -258,7 +258,7 @@ class LazyNetwork(TwoLayerNetwork):
             return super().scores(X)
         scores = np.empty((X.shape[0], len(self.b2)), self.dtype)
         rest = self.W2, self.b1, self.b2, self.activation
-        for chunk in row_chunks(X.shape[0], bytes_per_sample(X, self.hidden_size, self.dtype)):
+        for chunk in sample_chunks(X, X.shape[0], self.hidden_size, self.dtype):
             scores[chunk] = compute_scores(*self.rows.read(X[chunk]), *rest)
         return scores
 

@@ -11,15 +11,3 @@ from sk_twolayer.training.loop import train
 from sk_twolayer.training.observers import Observer, PrintedLines
 from sk_twolayer.training.scoring import resolve_scorer, score_function, scoring_name
 from sk_twolayer.training.state import History, TrainingState
-
-__all__ = [
-    "History",
-    "Interrupts",
-    "Observer",
-    "PrintedLines",
-    "TrainingState",
-    "resolve_scorer",
-    "score_function",
-    "scoring_name",
-    "train",
-]

@@ -86,21 +86,23 @@ def train_in_batches(network, optimizer, plan, progress, interrupts):
     X_buffer = np.empty((0 if issparse(data.X) else batch_size, data.X.shape[1]), network.dtype)
     y_buffer = np.empty((batch_size, *data.y.shape[1:]), data.y.dtype)
     weights = keep = None
-    dropout = Dropout(plan.dropout, batch_size, network.hidden_size, network.dtype)
+    dropout = None
+    if plan.dropout:
+        dropout = Dropout(plan.dropout, batch_size, network.hidden_size, network.dtype)
     last_update = inf if plan.max_updates is None else state.n_updates + plan.max_updates
     interrupts.raise_if_noted()  # before the first update there is nothing to keep
 
     for _epoch in range(plan.max_iter):
         progress.start_epoch()
         epoch_loss = epoch_accuracy = epoch_weight = 0.0
-        if plan.dropout:
+        if dropout:
             dropout.start_epoch(rng)
 
         for indices in draw_batches(data.indices, batch_size, plan.replacement, rng):
             X, y = gather(data.X, indices, X_buffer), gather(data.y, indices, y_buffer)
             if data.sample_weight is not None:
                 weights = data.sample_weight[indices]
-            if plan.dropout:
+            if dropout:
                 keep = dropout.draw(len(indices))
 
             loss, accuracy = network.loss_and_gradients(X, y, weights, keep)

@@ -9,7 +9,7 @@ from math import inf, isfinite, sqrt
 
 import numpy as np
 
-from sk_twolayer.network import blocks, bytes_per_sample, row_chunks
+from sk_twolayer.network import blocks, sample_chunks
 
 
 class Progress:
@@ -40,7 +40,7 @@ class Progress:
             return
         state.n_epochs = state.epochs_without_progress = 0
         if self.validation is None:
-            state.best = max((-loss for loss in state.history.losses), default=-inf)
+            state.best = -min(state.history.losses, default=inf)
         else:
             # The last best score may be of other validation samples.
             state.best = self.evaluate()[1] if state.history.losses else -inf
@@ -89,8 +89,10 @@ class Progress:
         improved = warming_up or value >= state.best + self.plan.tol
         state.epochs_without_progress = 0 if improved else state.epochs_without_progress + 1
         state.best = max(state.best, value)
-        asked_to_stop = [observer.epoch_ended(self) for observer in self.observers]
-        return any(asked_to_stop) or state.epochs_without_progress == self.plan.n_iter_no_change
+        stop = state.epochs_without_progress == self.plan.n_iter_no_change
+        for observer in self.observers:
+            stop |= observer.epoch_ended(self)
+        return stop
 
     def finish(self):
         """Raise if the training has diverged; restore the best parameters."""
@@ -133,7 +135,7 @@ def evaluate(network, data, interrupts):
     indices, y = data.indices, data.y[data.indices]
     weights = np.ones(len(y)) if data.sample_weight is None else data.sample_weight[indices]
     scores = np.empty((len(y), len(network.b2)), network.dtype)
-    for chunk in row_chunks(len(y), bytes_per_sample(data.X, network.hidden_size, "d")):
+    for chunk in sample_chunks(data.X, len(y), network.hidden_size, "d"):
         interrupts.asked_to_stop()  # only a second Ctrl-C ends it here
         scores[chunk] = network.scores(data.X[indices[chunk]])
     score = network.output_score(scores, y, weights)
