@@ -244,7 +244,7 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     number of targets, but not its gradient, and does not standardise y.
 
     Hyper-parameters that are "auto" are replaced by numbers that follow from the data, by the rules
-    in :mod:`sk_twolayer.planning.auto`.
+    in :class:`~sk_twolayer.planning.auto.AutoRules`.
 
     The computing dtype is float32 for X of float32 or of integers of at most 16 bits, which float32
     holds exactly, and otherwise float64, also for predictions. X is never copied whole: batches are
