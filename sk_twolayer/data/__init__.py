@@ -1,4 +1,4 @@
-"""What goes in: samples, targets and weights, checked and brought into the network's form.
+"""Samples, targets and weights: checked, and brought into the form of the network.
 
 ``validation`` checks samples; ``class_targets`` and ``regression_targets`` encode y for the network
 and decode its scores; ``weights`` turns the weights of samples and classes into one; ``statistics``

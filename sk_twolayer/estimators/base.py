@@ -1,4 +1,4 @@
-"""What happens between `fit` and the training loop.
+"""The base of the estimators: from `fit` to the training loop, and back to fitted attributes.
 
 A call validates its samples (``data``), decides everything (``planning``), trains a state of its
 own (``training``), and publishes the fitted attributes in one assignment at the end. After an

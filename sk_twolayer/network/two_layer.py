@@ -152,6 +152,8 @@ class TwoLayerNetwork:
     array([-0.75,  0.25,  0.25,  0.25])
     """
 
+    __module__ = "sk_twolayer.network"
+
     def __init__(
         self,
         n_features,

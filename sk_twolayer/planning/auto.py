@@ -1,4 +1,4 @@
-"""What the hyper-parameters "auto" stand for.
+"""The rules behind "auto" hyper-parameters.
 
 Each rule is a method of `AutoRules`, whose docstring is its formula. There, n is the number of
 training samples, D the number of features, C the number of classes (2 for a label indicator), and
@@ -32,6 +32,18 @@ class AutoRules:
         The targets of the network.
     one_pass : bool
         True in `partial_fit`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_twolayer import TwoLayerClassifier
+    >>> from sk_twolayer.data import ClassTargets, Data
+    >>> from sk_twolayer.planning.auto import AutoRules
+    >>> data = Data(np.eye(4).repeat(1000, axis=0), np.arange(4).repeat(1000), None)
+    >>> targets = ClassTargets(np.arange(4), indicator=False)
+    >>> rules = AutoRules(TwoLayerClassifier(), data, targets, one_pass=False)
+    >>> rules.batch_size(), rules.max_iter(updates_per_epoch=40), rules.dropout()
+    (100, 20, 0.0)
     """
 
     def __init__(self, estimator, data, targets, one_pass):
