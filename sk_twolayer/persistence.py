@@ -13,14 +13,6 @@ def our_version():
     return __version__
 
 
-# Hyper-parameters that did not exist in the first release, as it behaved.
-FIRST_RELEASE = {
-    "learning_rate_schedule": "exponential",
-    "warmup_fraction": 0.0,
-    "scoring": None,
-}
-
-
 class VersionedState:
     """Add versions to what is pickled, which scikit-learn does for estimators of its own."""
 
@@ -48,4 +40,4 @@ class VersionedState:
                 f"the version that saved it.",
                 stacklevel=2,
             )
-        super().__setstate__(FIRST_RELEASE | state)
+        super().__setstate__(state)

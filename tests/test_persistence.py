@@ -4,7 +4,6 @@ import pickle
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import cloudpickle
 import joblib
@@ -22,7 +21,6 @@ from sklearn.preprocessing import StandardScaler, scale
 import sk_twolayer
 from sk_twolayer import TwoLayerClassifier
 
-DATA = Path(__file__).parent / "data"
 OURS = ["sk_twolayer.classifier.TwoLayerClassifier"]
 X, y = load_iris(return_X_y=True)
 X, y = scale(X).astype(np.float32), np.array(["a", "b", "c"])[y]
@@ -112,18 +110,6 @@ def test_another_version_of_ours_is_said():
     said = rf"saved by sk_twolayer 99.0, and is loaded by {sk_twolayer.__version__}"
     with pytest.warns(UserWarning, match=said):
         loaded.__setstate__(state_of(make("fit"), _sk_twolayer_version="99.0"))
-
-
-@pytest.mark.parametrize("name", ["model.pkl", "model.joblib", "model.skops"])
-@pytest.mark.filterwarnings("ignore")  # other versions than those that wrote them
-def test_files_of_the_first_release_load(name):
-    path, expected = DATA / f"0.1.0-{name}", np.load(DATA / "0.1.0-probabilities.npy")
-    if name.endswith("skops"):
-        model = skops.io.load(path, trusted=OURS)
-    else:
-        model = joblib.load(path) if name.endswith("joblib") else pickle.loads(path.read_bytes())
-    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-5, atol=1e-7)
-    assert model.partial_fit(X, y).n_updates_ > 0
 
 
 @pytest.mark.parametrize("cut", [10, 500])
