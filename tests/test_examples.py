@@ -10,73 +10,91 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn import datasets
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-def run(script, *arguments):
-    command = [sys.executable, EXAMPLES / script, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Return a function that runs an example as a script in this process and returns its output.
+
+    A process of its own would spend more time on imports than on the example.
+    """
+    monkeypatch.syspath_prepend(EXAMPLES)  # as Python does when it runs a script
+
+    def run(script, *arguments):
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
 
 
-@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
-def test_help(script, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(EXAMPLES)  # as Python does for a script
-    monkeypatch.setattr(sys, "argv", [str(script), "--help"])
+@pytest.fixture
+def few_digits(monkeypatch):
+    """Reduce the data set of the examples to its first 800 images."""
+    X, y = datasets.load_digits(return_X_y=True)
+    monkeypatch.setattr(datasets, "load_digits", lambda return_X_y: (X[:800], y[:800]))
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_help(script, run, capsys):
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(script), run_name="__main__")
+        run(script, "--help")
     assert ended.value.code == 0
-    said = capsys.readouterr().out
-    assert "--output" in said
-    assert len(said) > 300
+    printed = capsys.readouterr().out
+    assert "--output" in printed
+    assert len(printed) > 300
 
 
 def test_toy_model(tmp_path):
-    said = run("toy_model.py", "--output", tmp_path)
-    assert "1.30378789133 | 1.30378789133" in said
-    assert "0.01714960793873" in said
+    """This example has a process of its own, as when a person runs it."""
+    command = [sys.executable, EXAMPLES / "toy_model.py", "--output", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert "1.30378789133 | 1.30378789133" in done.stdout
+    assert "0.01714960793873" in done.stdout
     assert (tmp_path / "toy_loss.png").stat().st_size > 5000
 
 
-def test_sweep(tmp_path):
-    said = run("sweep.py", "--output", tmp_path, "--n-jobs", 2)
-    assert said.count("diverged") == 3
-    assert "a fresh process agrees" in said
-    best = float(said.split("test accuracy ")[1].split()[0])
-    assert best > 0.96
+def test_sweep(run, few_digits, tmp_path):
+    printed = run("sweep.py", "--output", tmp_path, "--n-jobs", 2)
+    assert printed.count("diverged") == 3
+    assert "a fresh process agrees" in printed
+    best = float(printed.split("test accuracy ")[1].split()[0])
+    assert best > 0.94
     for picture in ("naive_loss", "naive_weights", "tuned_loss", "tuned_weights"):
         assert (tmp_path / f"{picture}.png").stat().st_size > 5000
     model = joblib.load(tmp_path / "best_model.joblib")
     assert model.n_features_in_ == 64
 
 
-def test_halving_sweep(tmp_path):
+def test_halving_sweep(run, few_digits, tmp_path):
     options = "--n-jobs", 2, "--epochs", 9, "--repeats", 1
-    said = run("halving_sweep.py", "--output", tmp_path, *options)
-    lines = [line.split() for line in said.splitlines() if "learning_rate=" in line]
+    printed = run("halving_sweep.py", "--output", tmp_path, *options)
+    lines = [line.split() for line in printed.splitlines() if "learning_rate=" in line]
     assert [line[0] for line in lines] == ["plain", "epochs", "rows"]
-    # Three folds, and a refit: of 36 candidates; of 36, then of 12, then of 4.
+    # Three folds and a refit: of 36 candidates; of 36, then 12, then 4.
     assert [int(line[1]) for line in lines] == [109, 157, 157]
-    assert min(float(line[4]) for line in lines) > 0.95
+    assert min(float(line[4]) for line in lines) > 0.9
     assert (tmp_path / "halving.png").stat().st_size > 5000
 
 
-def test_watch_training(tmp_path):
-    said = run("watch_training.py", "--output", tmp_path, "--epochs", 5, "--budget", 0.2)
-    assert said.count("TwoLayerClassifier - fit") == 3 * 3 + 1
-    epochs = int(said.split("ended after ")[1].split()[0])
+def test_watch_training(run, few_digits, tmp_path):
+    printed = run("watch_training.py", "--output", tmp_path, "--epochs", 5, "--budget", 0.2)
+    assert printed.count("TwoLayerClassifier - fit") == 3 * 3 + 1
+    epochs = int(printed.split("ended after ")[1].split()[0])
     assert 1 <= epochs < 10_000
     assert (tmp_path / "learning_curves.png").stat().st_size > 5000
 
 
-def test_text_stream(tmp_path):
-    said = run(
+def test_text_stream(run, tmp_path):
+    printed = run(
         *("text_stream.py", "--output", tmp_path, "--rows", 6000, "--bits", 14, "--words", 3000),
         *("--peer", "--peer-bits", 10, "--hidden", 20),
     )
-    share = {line.split(":")[0]: float(line.split()[1]) for line in said.splitlines()[-4:-1]}
+    share = {line.split(":")[0]: float(line.split()[1]) for line in printed.splitlines()[-4:-1]}
     assert list(share) == ["TwoLayerClassifier", "SGDClassifier", "MLPClassifier"]
     assert share["TwoLayerClassifier"] > 0.4  # 0.25 by chance
     assert (tmp_path / "text_stream.png").stat().st_size > 5000

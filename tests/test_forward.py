@@ -1,4 +1,6 @@
-"""Hidden activations as features: by formula, for rows of every kind, and inside a pipeline."""
+"""Hidden activations as features: by formula, for samples of any kind, and in a pipeline."""
+
+import tracemalloc
 
 import numpy as np
 import pandas
@@ -13,11 +15,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor, blocks
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
 
 X, y = load_iris(return_X_y=True)
 
-# From z = X W1 + b1.
+# Activations of z = X W1 + b1.
 FORMULAS = {
     "relu": lambda z: np.maximum(z, 0),
     "tanh": np.tanh,
@@ -30,48 +32,50 @@ def make(**options):
     return TwoLayerClassifier(**{"hidden_size": 7, "max_iter": 3, "random_state": 0} | options)
 
 
-def plain_hidden(model, rows):
+def plain_hidden(model, X):
     """Compute the hidden activations in float64, without the package."""
     W1, b1 = model.coefs_[0].astype(float), model.intercepts_[0].astype(float)
-    return FORMULAS[model.activation](rows.astype(float) @ W1 + b1)
+    return FORMULAS[model.activation](X.astype(float) @ W1 + b1)
 
 
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("activation", FORMULAS)
-def test_activations_are_those_of_the_formula(activation, dtype, container):
-    rows = X.astype(dtype)
-    model = make(activation=activation).fit(container(rows), y)
-    hidden = model.transform(container(rows))
+def test_activations_equal_the_formula(activation, dtype, container):
+    samples = X.astype(dtype)
+    model = make(activation=activation).fit(container(samples), y)
+    hidden = model.transform(container(samples))
     assert hidden.dtype == dtype
     assert hidden.shape == (150, 7)
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
-    assert_allclose(hidden, plain_hidden(model, rows), rtol=tolerance, atol=tolerance)
+    assert_allclose(hidden, plain_hidden(model, samples), rtol=tolerance, atol=tolerance)
     scores = hidden @ model.coefs_[1] + model.intercepts_[1]
-    assert_allclose(model.decision_function(container(rows)), scores, rtol=tolerance * 10)
+    assert_allclose(model.decision_function(container(samples)), scores, rtol=tolerance * 10)
 
 
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
-def test_row_chunks_make_no_difference(container, monkeypatch):
-    model = make().fit(X, y)
-    whole = model.transform(container(X))
-    monkeypatch.setattr(blocks, "CHUNK_BYTES", 1000)  # some ten rows
-    assert_allclose(model.transform(container(X)), whole, rtol=1e-13)
+def test_many_samples_are_transformed_in_bounded_memory(container):
+    model, samples = make().fit(X, y), container(np.tile(X, (3000, 1)))
+    tracemalloc.start()
+    hidden = model.transform(samples)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert_allclose(hidden, np.tile(model.transform(X), (3000, 1)), rtol=1e-13)
+    assert peak < hidden.nbytes + 16e6  # without chunks another 25 MB are needed
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adamw"])
-def test_rows_of_a_stream_are_read_up_to_date_and_go_on_waiting(solver):
+def test_pending_updates_of_a_stream_are_applied_first(solver):
     rng = np.random.RandomState(0)
-    rows = csr_array(rng.rand(60, 40) * (rng.rand(60, 40) < 0.05) + np.eye(60, 40))
-    labels = np.arange(60) % 3
+    samples = csr_array(rng.rand(60, 40) * (rng.rand(60, 40) < 0.05) + np.eye(60, 40))
     model = make(solver=solver)
     for start in range(0, 60, 20):
         chunk = slice(start, start + 20)
-        model.partial_fit(rows[chunk], labels[chunk], classes=[0, 1, 2])
-    hidden = [model.transform(rows), model.transform(rows.toarray())]
-    assert "coefs_" not in vars(model)
+        model.partial_fit(samples[chunk], np.arange(20) % 3, classes=[0, 1, 2])
+    hidden = [model.transform(samples), model.transform(samples.toarray())]
+    assert "coefs_" not in vars(model)  # the updates are still pending
     for each in hidden:
-        assert_allclose(each, plain_hidden(model, rows.toarray()), rtol=1e-12, atol=1e-15)
+        assert_allclose(each, plain_hidden(model, samples.toarray()), rtol=1e-12, atol=1e-15)
 
 
 def test_a_network_in_the_middle_of_a_pipeline():
@@ -99,7 +103,7 @@ def test_fit_transform_is_fit_and_then_transform():
     assert_array_equal(make().fit_transform(X, y, sample_weight=weights), expected)
 
 
-def test_data_frames_come_out_where_they_are_asked_for():
+def test_data_frames_are_returned_on_request():
     frame = pandas.DataFrame(X, columns=list("abcd"), index=np.arange(150)[::-1])
     model = make().set_output(transform="pandas").fit(frame, y)
     hidden = model.transform(frame)
@@ -120,9 +124,9 @@ def test_errors():
     model = make().fit(X, y)
     with pytest.raises(ValueError, match="X has 3 features, but TwoLayerClassifier is expecting 4"):
         model.transform(X[:, :3])
-    rows = X.copy()
-    rows[2] = 1e308 * np.sign(model.coefs_[0][:, 0])
+    huge = X.copy()
+    huge[2] = 1e308 * np.sign(model.coefs_[0][:, 0])
     model.coefs_[0][:] *= 10
     for activation in FORMULAS:
         with pytest.raises(ValueError, match="The hidden activations of row 2 of X overflow"):
-            model.set_params(activation=activation).transform(rows)
+            model.set_params(activation=activation).transform(huge)

@@ -128,7 +128,7 @@ jobs = {
     "fit": lambda: TwoLayerClassifier(10, **options).fit(X, y),
     "balanced": lambda: TwoLayerClassifier(10, class_weight="balanced", **options).fit(X, y),
     "early stopping": lambda: TwoLayerClassifier(10, early_stopping=True, **options).fit(X, y),
-    "lbfgs": lambda: TwoLayerClassifier(10, solver="lbfgs", **options).fit(X, y),
+    "lbfgs": lambda: TwoLayerClassifier(3, solver="lbfgs", max_updates=1).fit(X, y),
     "partial_fit": lambda: TwoLayerClassifier(10).partial_fit(X, y, classes=[0, 1, 2]),
     "predict": lambda: fitted.predict(X),
     "predict_proba": lambda: fitted.predict_proba(X),
@@ -177,10 +177,9 @@ def example(tmp_path, monkeypatch):
     return module
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_the_example_tells_what_it_found(dtype, tmp_path):
+def test_the_example_tells_what_it_found(tmp_path):
     done = subprocess.run(
-        [sys.executable, EXAMPLE, "--gigabytes", "0.03", "--epochs", "1", "--dtype", dtype],
+        [sys.executable, EXAMPLE, "--gigabytes", "0.03", "--epochs", "1", "--dtype", "uint8"],
         capture_output=True,
         text=True,
         timeout=120,
@@ -229,7 +228,9 @@ def test_the_file_stays_in_a_folder_that_was_chosen(example, tmp_path, capsys):
     assert X.shape == (1310, 4096)
     assert X.dtype == np.float32
     assert_array_equal(np.unique(X), [0, 1])
-    assert "took at most" in capsys.readouterr().out
+    *_, accuracy, memory = capsys.readouterr().out.splitlines()
+    assert float(accuracy.split()[1]) > 0.5
+    assert "took at most" in memory
 
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()], ids=repr)

@@ -20,16 +20,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
-from sk_twolayer.data.regression_targets import RegressionTargets, check_numbers
 from sk_twolayer.display import LossCurveDisplay
 from sk_twolayer.gradient_check import gradient_check
 from sk_twolayer.network import TwoLayerNetwork
-from sk_twolayer.network.activations import ACTIVATIONS
-from sk_twolayer.network.losses import r2
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-# No number of which an update depends on the length of the training, and nothing drawn but weights.
+ACTIVATIONS = ["identity", "logistic", "relu", "tanh"]
+
+# No update depends on the length of the training, and only initial weights and batches are random.
 PLAIN = {
     "hidden_size": 6,
     "alpha": 0.01,
@@ -46,8 +45,8 @@ def plain(**options):
     return TwoLayerRegressor(**PLAIN | options)
 
 
-def make_rows(n_targets=1, n=60, seed=0):
-    """Return rows, targets of various units and weights."""
+def make_samples(n_targets=1, n=60, seed=0):
+    """Return X, y with targets of various units, and sample weights."""
     X, y = make_regression(n, 8, n_informative=5, n_targets=n_targets, noise=5, random_state=seed)
     units = 10.0 ** np.arange(n_targets)
     w = np.random.RandomState(seed).uniform(0.5, 2, n)
@@ -63,7 +62,7 @@ def arrays(model):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_loss_and_gradients_are_those_of_the_formula(n_outputs, weighted):
+def test_loss_and_gradients_equal_the_formula(n_outputs, weighted):
     rng = np.random.RandomState(0)
     X, Y = rng.standard_normal((7, 4)), rng.standard_normal((7, n_outputs))
     w = rng.uniform(0.5, 2, 7) if weighted else np.ones(7)
@@ -93,30 +92,32 @@ def test_loss_and_gradients_are_those_of_the_formula(n_outputs, weighted):
 
 
 @pytest.mark.parametrize("n_targets", [1, 3])
-@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradient_check_of_fitted_estimators(activation, n_targets):
-    X, y, w = make_rows(n_targets)
+    X, y, w = make_samples(n_targets)
     model = plain(solver="sgd", activation=activation, max_updates=20).fit(X, y)
     assert max(gradient_check(model, X, y).values()) < 1e-6
     assert max(gradient_check(model, X, y, w).values()) < 1e-6
 
 
-def test_r2_is_scikit_learns():
-    rng = np.random.RandomState(0)
-    for shape in ((20, 1), (20, 3)):
-        Y, scores, w = rng.standard_normal(shape), rng.standard_normal(shape), rng.uniform(0, 2, 20)
-        assert_allclose(r2(scores, Y, w), r2_score(Y, scores, sample_weight=w), rtol=1e-12)
-    Y = np.full((5, 3), 0.1)
-    Y[:, 2] = np.arange(5)
-    scores = Y + np.array([0.0, 1.0, 0.5])  # one constant target met, and one missed
-    assert_allclose(r2(scores, Y, np.ones(5)), r2_score(Y, scores))
+def test_r2_of_constant_targets_equals_scikit_learns():
+    """All features are zero, so that the network predicts a constant target exactly."""
+    X, X_val = np.zeros((6, 1)), np.zeros((4, 1))
+    y = np.tile([0.1, -3.0, 7.0, 1.0], (6, 1))
+    y[:, 3] = np.arange(6)
+    y_val = np.tile([0.1, -3.0, 7.5, 1.0], (4, 1))  # two constants are met and one is missed
+    y_val[:, 3] = np.arange(4)
+    model = plain(solver="sgd", max_iter=2).fit(X, y, X_val=X_val, y_val=y_val)
+    assert_allclose(model.validation_scores_, 2 * [r2_score(y_val, model.predict(X_val))])
+    of_targets = r2_score(y_val, model.predict(X_val), multioutput="raw_values")
+    assert_allclose(of_targets[:3], [1, 1, 0])
 
 
 # Updates and minima.
 
 
 @pytest.mark.parametrize("n_targets", [1, 3])
-@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize(
     ("solver", "options"),
     [
@@ -125,8 +126,8 @@ def test_r2_is_scikit_learns():
         ("adam", {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-7}),
     ],
 )
-def test_full_batch_epochs_are_mlps(n_targets, activation, solver, options):
-    X, y, w = make_rows(n_targets)
+def test_full_batch_epochs_equal_mlp_regressors(n_targets, activation, solver, options):
+    X, y, w = make_samples(n_targets)
     common = {"activation": activation, "solver": solver, "batch_size": 60, "random_state": 0}
     peer_options = {k.replace("nesterov", "nesterovs_momentum"): v for k, v in options.items()}
     peer = MLPRegressor(
@@ -139,7 +140,7 @@ def test_full_batch_epochs_are_mlps(n_targets, activation, solver, options):
     standardised = (y - mean) / deviation
     peer.partial_fit(X, standardised, sample_weight=w)
 
-    del peer._optimizer  # both begin anew, from the same weights
+    del peer._optimizer  # both start with new moments, from the same weights
     ours._training_state = None
     ours.coefs_ = [W.copy() for W in peer.coefs_]
     ours.intercepts_ = [b.copy() for b in peer.intercepts_]
@@ -150,15 +151,15 @@ def test_full_batch_epochs_are_mlps(n_targets, activation, solver, options):
         assert_allclose(a, b, rtol=0, atol=1e-10)
     assert_allclose(ours.predict(X), mean + deviation * peer.predict(X), rtol=1e-9, atol=1e-9)
     assert ours.out_activation_ == peer.out_activation_
-    if n_targets == 1:  # of several, the loss that it reports is the mean, ours the sum
+    if n_targets == 1:  # of several targets, its loss is the mean and ours the sum
         assert_allclose(ours.loss_curve_[-5:], peer.loss_curve_[-5:], rtol=1e-9)
 
 
 @pytest.mark.parametrize("n_targets", [1, 2])
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_training_is_the_plain_one(solver, n_targets):
-    """All rows in each batch, so that their order does not matter."""
-    X, y, w = make_rows(n_targets)
+def test_training_equals_a_plain_computation(solver, n_targets):
+    """Each batch holds all samples, so that their order does not matter."""
+    X, y, w = make_samples(n_targets)
     epochs = 4
     model = plain(solver=solver, activation="tanh", init=0.5, batch_size=60, max_iter=epochs)
     model.fit(X, y, w)
@@ -198,7 +199,7 @@ def test_training_is_the_plain_one(solver, n_targets):
 
 
 def test_a_linear_network_finds_least_squares():
-    X, y, w = make_rows(2)
+    X, y, w = make_samples(2)
     linear = LinearRegression().fit(X, y, w)
     options = {"activation": "identity", "solver": "lbfgs", "tol": 1e-9, "max_iter": 2000}
     ours = TwoLayerRegressor(4, alpha=0, random_state=0, **options).fit(X, y, w)
@@ -207,11 +208,13 @@ def test_a_linear_network_finds_least_squares():
 
 
 def test_a_penalised_linear_network_is_a_ridge_regression():
-    """Of all W1 and W2 whose product is w, the smallest have ||W1||^2 + ||W2||^2 = 2 ||w||.
+    """Check the minimum against a ridge regression with the same gradient.
 
-    So the penalty is alpha ||w||, whose gradient is that of a ridge of strength alpha / ||w||.
+    Of all W1 and W2 with the product w, the smallest have ||W1||^2 + ||W2||^2 = 2 ||w||. So the
+    penalty is alpha ||w||, and its gradient equals the gradient of a ridge penalty of strength
+    alpha / ||w||.
     """
-    X, y, _ = make_rows()
+    X, y, _ = make_samples()
     options = {"activation": "identity", "solver": "lbfgs", "tol": 1e-9, "max_iter": 2000}
     ours = TwoLayerRegressor(3, alpha=0.2, random_state=0, **options).fit(X, y)
     w = (ours.coefs_[0] @ ours.coefs_[1]).ravel()
@@ -224,49 +227,45 @@ def test_a_penalised_linear_network_is_a_ridge_regression():
 
 
 @pytest.mark.parametrize("n_targets", [1, 3])
-def test_mean_and_scale_are_those_of_scikit_learns_scaler(n_targets):
-    _, y, w = make_rows(n_targets)
-    Y = y.reshape(60, -1)
+def test_mean_and_scale_equal_those_of_standard_scaler(n_targets):
+    X, y, w = make_samples(n_targets)
     w[:5] = 0
     for weights in (None, w):
-        targets, scaler = RegressionTargets.measure(y, weights), StandardScaler()
-        scaler.fit(Y, sample_weight=weights)
-        assert_allclose(targets.mean, scaler.mean_, rtol=1e-12)
-        assert_allclose(targets.scale, scaler.scale_, rtol=1e-12)
-        assert_allclose(targets.encode(y, float), scaler.transform(Y), rtol=1e-9, atol=1e-12)
-        assert_allclose(targets.decode(scaler.transform(Y)), y, rtol=1e-12)
+        scaler = StandardScaler().fit(y.reshape(60, -1), sample_weight=weights)
+        model = plain(max_updates=1).fit(X, y, weights)
+        assert_allclose(model.y_mean_, scaler.mean_, rtol=1e-12)
+        assert_allclose(model.y_scale_, scaler.scale_, rtol=1e-12)
 
 
-def test_weights_are_repetitions():
-    _, y, _ = make_rows()
+def test_integer_weights_are_repetitions_for_mean_and_scale():
+    X, y, _ = make_samples()
     times = np.arange(60) % 3
-    weighted, repeated = (
-        RegressionTargets.measure(y, times.astype(float)),
-        RegressionTargets.measure(np.repeat(y, times)),
-    )
-    assert_allclose(weighted.mean, repeated.mean, rtol=1e-12)
-    assert_allclose(weighted.scale, repeated.scale, rtol=1e-12)
+    weighted = plain(max_updates=1).fit(X, y, times)
+    repeated = plain(max_updates=1).fit(X.repeat(times, axis=0), y.repeat(times))
+    assert_allclose(weighted.y_mean_, repeated.y_mean_, rtol=1e-12)
+    assert_allclose(weighted.y_scale_, repeated.y_scale_, rtol=1e-12)
 
 
 @pytest.mark.parametrize("unit", [1e-320, 1e-200, 1.0, 1e200, 4e307])
-def test_numbers_of_any_size(unit):
-    y = unit * np.array([1.0, 2.0, 3.0])
-    targets = RegressionTargets.measure(y, np.array([1e300, 1e300, 1e300]))
-    assert_allclose(targets.encode(y, float).ravel(), [-(1.5**0.5), 0, 1.5**0.5], atol=1e-3)
-    assert_allclose(targets.decode(targets.encode(y, float)), y, rtol=1e-3)
+def test_targets_of_any_size(unit):
+    X, y, w = [[0.0], [1], [2]], unit * np.array([1.0, 2.0, 3.0]), np.full(3, 1e300)
+    model = plain(activation="identity", solver="lbfgs", alpha=0, max_iter=500).fit(X, y, w)
+    standardised = (y - model.y_mean_) / model.y_scale_
+    assert_allclose(standardised, [-(1.5**0.5), 0, 1.5**0.5], atol=1e-3)
+    assert_allclose(model.predict(X), y, rtol=1e-3)
 
 
-def test_a_constant_target_is_in_units_of_itself():
-    targets = RegressionTargets.measure(np.array([[0.1, -1e6, 0.0]] * 7))
-    assert_array_equal(targets.mean, [0.1, -1e6, 0])
-    assert_array_equal(targets.scale, [0.1, 1e6, 1])
-    model = TwoLayerRegressor(random_state=0).fit([[0.0], [1], [2]], [5.0] * 3)
-    assert_allclose(model.predict([[0.0], [1], [2]]), 5, rtol=0.01)
+def test_the_scale_of_a_constant_target_is_its_absolute_value():
+    X = [[0.0], [1], [2]]
+    model = plain(max_updates=1).fit(X, [[0.1, -1e6, 0.0]] * 3)
+    assert_array_equal(model.y_mean_, [0.1, -1e6, 0])
+    assert_array_equal(model.y_scale_, [0.1, 1e6, 1])
+    assert_allclose(TwoLayerRegressor(random_state=0).fit(X, [5.0] * 3).predict(X), 5, rtol=0.01)
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
 def test_units_of_y_do_not_matter(solver):
-    X, y, _ = make_rows(2)
+    X, y, _ = make_samples(2)
     of_y = plain(solver=solver, max_iter=5).fit(X, y)
     of_others = plain(solver=solver, max_iter=5).fit(X, 1e6 + 1e-3 * y)
     assert_allclose(of_others.predict(X), 1e6 + 1e-3 * of_y.predict(X), rtol=1e-10)
@@ -274,7 +273,7 @@ def test_units_of_y_do_not_matter(solver):
 
 
 def test_a_stream_stays_in_the_units_of_its_first_chunk():
-    X, y, _ = make_rows()
+    X, y, _ = make_samples()
     model = plain().partial_fit(X[:20], y[:20])
     first = model.y_mean_, model.y_scale_
     assert_allclose(first, [[y[:20].mean()], [y[:20].std()]], rtol=1e-12)
@@ -287,7 +286,7 @@ def test_a_stream_stays_in_the_units_of_its_first_chunk():
 
 
 def test_float32_is_kept_and_rounds_once():
-    X, y, _ = make_rows()
+    X, y, _ = make_samples()
     y = 1e6 + y / y.std()
     model = plain(max_iter=50).fit(X.astype(np.float32), y)
     assert {array.dtype for array in arrays(model)} == {np.dtype(np.float32)}
@@ -295,18 +294,18 @@ def test_float32_is_kept_and_rounds_once():
     assert predicted.dtype == np.float32
     in_64 = plain(max_iter=50).fit(X, y).predict(X)
     assert_allclose(predicted, in_64, rtol=2.0**-23, atol=0)
-    assert model.predict(X).dtype == np.float32  # that of the network
+    assert model.predict(X).dtype == np.float32  # the dtype of the network
     integers = plain(max_iter=2).fit((10 * X).astype(np.int16), (10 * y).astype(int))
     assert integers.predict((10 * X).astype(np.int16)).dtype == np.float32
 
 
-# Rows to validate with.
+# Validation samples.
 
 
 @pytest.mark.parametrize("n_targets", [1, 3])
 @pytest.mark.parametrize("solver", ["sgd", "adamw", "lbfgs"])
 def test_validation_scores_are_r2(solver, n_targets):
-    X, y, w = make_rows(n_targets, n=90)
+    X, y, w = make_samples(n_targets, n=90)
     train, held_out = np.arange(0, 90, 2), np.arange(1, 90, 2)
     model = plain(solver=solver, max_iter=20)
     model.fit(
@@ -334,7 +333,7 @@ def y_scale(model, y):
     return model.y_scale_ if y.ndim == 2 else model.y_scale_[0]
 
 
-def test_early_stopping_holds_rows_out_and_keeps_the_best():
+def test_early_stopping_holds_samples_out_and_keeps_the_best_parameters():
     X, y = make_friedman1(300, random_state=0)
     model = TwoLayerRegressor(
         early_stopping=True,
@@ -348,18 +347,18 @@ def test_early_stopping_holds_rows_out_and_keeps_the_best():
     assert not hasattr(model, "partial_fit")
 
 
-# Sparse rows, and going on.
+# Sparse samples, streams and warm starts.
 
 
-def sparse_rows(n=120, n_features=200, seed=0):
+def make_sparse_samples(n=120, n_features=200, seed=0):
     rng = np.random.default_rng(seed)
     X = (rng.random((n, n_features)) < 0.03) * rng.integers(1, 4, (n, n_features)).astype(float)
     return X, 50 * X @ rng.standard_normal((n_features, 2)) + 7
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"])
-def test_sparse_and_dense_rows_give_the_same(solver):
-    X, Y = sparse_rows()
+def test_sparse_and_dense_samples_give_the_same(solver):
+    X, Y = make_sparse_samples()
     options = {"solver": solver, "batch_size": 10, "max_iter": 5}
     dense, sparse = plain(**options).fit(X, Y), plain(**options).fit(csr_array(X), Y)
     for a, b in zip(arrays(dense), arrays(sparse), strict=True):
@@ -368,20 +367,20 @@ def test_sparse_and_dense_rows_give_the_same(solver):
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adamw"])
-def test_rows_of_a_stream_wait_exactly(solver):
-    X, Y = sparse_rows()
+def test_lazy_updates_of_a_stream_are_exact(solver):
+    X, Y = make_sparse_samples()
     dense, sparse = (plain(solver=solver, batch_size=10) for _ in range(2))
     for start in range(0, 120, 30):
         chunk = slice(start, start + 30)
         dense.partial_fit(X[chunk], Y[chunk])
         sparse.partial_fit(csr_array(X[chunk]), Y[chunk])
-        assert "coefs_" not in vars(sparse)  # rows of it wait
+        assert "coefs_" not in vars(sparse)  # rows of W1 have pending updates
         assert_allclose(sparse.predict(csr_array(X)), dense.predict(X), rtol=1e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
-def test_a_warm_start_goes_on_bit_for_bit(solver):
-    X, y, _ = make_rows()
+def test_a_warm_start_continues_bit_for_bit(solver):
+    X, y, _ = make_samples()
     options = {"solver": solver, "batch_size": 20, "dropout": 0.1}
     whole = plain(max_iter=6, **options).fit(X, y)
     halves = plain(max_iter=3, warm_start=True, **options).fit(X, y).fit(X, y)
@@ -404,7 +403,7 @@ FAILURES = {
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
 @pytest.mark.parametrize("failure", FAILURES)
 def test_a_call_that_fails_changes_nothing(failure, solver, kind):
-    X, Y = sparse_rows()
+    X, Y = make_sparse_samples()
     X = kind(X)
 
     def stream(fails):
@@ -422,7 +421,7 @@ def test_a_call_that_fails_changes_nothing(failure, solver, kind):
     assert_same_state(stream(True), stream(False))
 
 
-# What may go in.
+# What y may be.
 
 
 @pytest.mark.parametrize(
@@ -436,13 +435,13 @@ def test_a_call_that_fails_changes_nothing(failure, solver, kind):
         ([-1.7e308, 0, 1.7e308], r"whose difference is more than float64 holds"),
     ],
 )
-def test_y_that_is_refused(y, message):
+def test_invalid_targets_are_refused(y, message):
     with pytest.raises(ValueError, match=message):
         TwoLayerRegressor().fit([[0.0], [1.0], [2.0]], y)
 
 
-@pytest.mark.parametrize("solver", ["adamw", "lbfgs"])  # which trains in float64
-def test_y_beyond_the_dtype_of_the_network(solver):
+@pytest.mark.parametrize("solver", ["adamw", "lbfgs"])  # L-BFGS trains in float64
+def test_targets_too_large_for_the_dtype_of_the_network_are_refused(solver):
     X, y = np.array([[0.0], [1], [2]], np.float32), np.array([0, 1, 1e100])
     model = TwoLayerRegressor(solver=solver)
     with pytest.raises(ValueError, match=r"y holds 1e\+100, a value too large for float32"):
@@ -452,15 +451,15 @@ def test_y_beyond_the_dtype_of_the_network(solver):
     assert model.fit(X.astype(float), y).predict([[2.0]]).dtype == np.float64
 
 
-def test_predictions_that_overflow_name_the_row():
+def test_errors_name_the_prediction_that_overflows():
     X = np.array([[0.0], [1], [2]])
     model = plain(activation="identity", solver="lbfgs", alpha=0).fit(X, 1e307 * X.ravel())
     with pytest.raises(ValueError, match=r"prediction of row 1 of X overflows float64"):
         model.predict([[1.0], [100.0]])
 
 
-def test_forms_of_y():
-    X, y, _ = make_rows()
+def test_any_array_like_of_targets():
+    X, y, _ = make_samples()
     model = plain(max_iter=2).fit(X, y)
     for form in (y.tolist(), y.astype(object)):
         assert_array_equal(plain(max_iter=2).fit(X, form).predict(X), model.predict(X))
@@ -468,41 +467,45 @@ def test_forms_of_y():
         column = plain(max_iter=2).fit(X, y[:, np.newaxis])
     assert_array_equal(column.predict(X), model.predict(X))
     Y = np.column_stack([y > 0, y > 50])
-    assert_array_equal(check_numbers(csr_array(Y.astype(float))), Y)
-    assert plain(max_iter=2).fit(X, Y).predict(X).shape == (60, 2)
+    two = plain(max_iter=2).fit(X, Y).predict(X)
+    assert two.shape == (60, 2)
+    assert_array_equal(plain(max_iter=2).fit(X, csr_array(Y.astype(float))).predict(X), two)
 
 
-# What "auto" stands for.
+# "auto".
 
 
 @pytest.mark.parametrize("n_targets", [1, 3])
-@pytest.mark.parametrize("length", [1e-3, 1.0, 1e3])
-def test_automatic_numbers(length, n_targets):
-    X, y, _ = make_rows(n_targets, n=400)
-    X *= length / np.sqrt(np.mean((X**2).sum(axis=1)))
+@pytest.mark.parametrize("norm", [1e-3, 1.0, 1e3])
+def test_automatic_values(norm, n_targets):
+    X, y, _ = make_samples(n_targets, n=400)
+    X *= norm / np.sqrt(np.mean((X**2).sum(axis=1)))
     options = {"hidden_size": 50, "max_iter": 1, "random_state": 0}
     sgd = TwoLayerRegressor(solver="sgd", **options).fit(X, y)
-    assert_allclose(sgd.learning_rate_, min(0.1, 1 / (50 + 2 * n_targets * length**2)))
+    assert_allclose(sgd.learning_rate_, min(0.1, 1 / (50 + 2 * n_targets * norm**2)))
     model = TwoLayerRegressor(**options).fit(X, y)
     assert_allclose([model.alpha_, model.dropout_, model.learning_rate_], [1, 0, 0.06])
     assert_allclose(model.learning_rate_W1_, min(0.06, 1 / np.abs(X).sum(axis=1).mean()))
     stream = TwoLayerRegressor(**options).partial_fit(X, y)
     assert_allclose([stream.alpha_, stream.dropout_, stream.learning_rate_], [0, 0, 0.02])
+    del options["max_iter"]
+    planned = TwoLayerRegressor(max_updates=1, **options).fit(X, y)
+    assert (planned.batch_size_, planned.max_iter_) == (64, 43)  # 300 updates, 7 in an epoch
 
 
-@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_automatic_rate_of_sgd_is_steady(activation):
-    X, y, _ = make_rows(3, n=200)
+    X, y, _ = make_samples(3, n=200)
     for scale_ in (1e-3, 1, 1e3):
         model = TwoLayerRegressor(solver="sgd", activation=activation, alpha=0, random_state=0)
         model.fit(scale_ * X + scale_, y)
-        assert model.loss_ < 1.5  # 0.5 a target is that of the mean
+        assert model.loss_ < 1.5  # predicting the means has a loss of 0.5 for each target
 
 
-# What it shares with the classifier.
+# What the regressor shares with the classifier.
 
 
-def test_hyper_parameters_are_the_classifiers_but_for_class_weight():
+def test_hyper_parameters_equal_the_classifiers_except_class_weight():
     ours, theirs = TwoLayerRegressor().get_params(), TwoLayerClassifier().get_params()
     assert theirs.pop("class_weight", "missing") is None
     assert ours == theirs
@@ -520,8 +523,8 @@ def described(cls):
 def test_hyper_parameters_are_described_alike():
     ours, theirs = described(TwoLayerRegressor), described(TwoLayerClassifier)
     assert set(TwoLayerRegressor().get_params()) < set(ours)
-    named = {"alpha", "learning_rate", "dropout", "max_iter"}  # what "auto" is
-    named |= {"scoring", "validation_fraction"}  # where y comes in
+    named = {"alpha", "learning_rate", "dropout", "max_iter"}  # their "auto" differs
+    named |= {"scoring", "validation_fraction"}  # they depend on y
     different = {name for name in TwoLayerRegressor().get_params() if ours[name] != theirs[name]}
     assert different == named
 
@@ -535,8 +538,8 @@ def test_a_search_through_a_pipeline():
     assert search.score(X, y) > linear.score(X, y)
 
 
-def test_words_of_the_history(capsys):
-    X, y, _ = make_rows()
+def test_printed_lines_and_curves_name_r2(capsys):
+    X, y, _ = make_samples()
     model = TwoLayerRegressor(max_iter=2, early_stopping=True, verbose=True).fit(X, y)
     line = capsys.readouterr().out.splitlines()[0]
     for words in ("training R2", "validation R2"):
@@ -549,7 +552,7 @@ def test_words_of_the_history(capsys):
 def test_a_callback_scores_every_epoch():
     from sklearn.callback import ScoringMonitor
 
-    X, y, _ = make_rows(2)
+    X, y, _ = make_samples(2)
     monitor = ScoringMonitor(scoring="r2")
     model = plain(max_iter=3).set_callbacks(monitor).fit(X, y)
     log = monitor.get_logs().data
@@ -558,30 +561,30 @@ def test_a_callback_scores_every_epoch():
 
 
 @pytest.mark.parametrize("kind", ["fit", "partial_fit", "sparse partial_fit"])
-def test_models_travel(kind, tmp_path):
-    X, Y = sparse_rows()
-    rows = csr_array(X) if kind == "sparse partial_fit" else X
+def test_saved_models_predict_and_train_the_same(kind, tmp_path):
+    X, Y = make_sparse_samples()
+    X = csr_array(X) if kind == "sparse partial_fit" else X
     model = plain()
-    (model.fit if kind == "fit" else model.partial_fit)(rows, Y)
+    (model.fit if kind == "fit" else model.partial_fit)(X, Y)
     skops.io.dump(model, tmp_path / "model.skops")
     types = skops.io.get_untrusted_types(file=tmp_path / "model.skops")
-    assert types == ["sk_twolayer.TwoLayerRegressor"]
+    assert types == [f"{TwoLayerRegressor.__module__}.TwoLayerRegressor"]
     for loaded in (
         pickle.loads(pickle.dumps(model)),
         skops.io.load(tmp_path / "model.skops", trusted=types),
     ):
-        assert_array_equal(loaded.predict(rows), model.predict(rows))
-        again = pickle.loads(pickle.dumps(model)).partial_fit(rows, Y)
-        assert_array_equal(loaded.partial_fit(rows, Y).predict(rows), again.predict(rows))
+        assert_array_equal(loaded.predict(X), model.predict(X))
+        again = pickle.loads(pickle.dumps(model)).partial_fit(X, Y)
+        assert_array_equal(loaded.partial_fit(X, Y).predict(X), again.predict(X))
 
 
-@pytest.mark.parametrize("n_rows", [3, 10])
-def test_r2_has_two_rows_to_hold_out_of_however_few(n_rows):
-    X, y = np.arange(n_rows)[:, np.newaxis], np.arange(n_rows) ** 2.0
+@pytest.mark.parametrize("n_samples", [3, 10])
+def test_two_samples_are_held_out_for_r2_however_few_there_are(n_samples):
+    X, y = np.arange(n_samples)[:, np.newaxis], np.arange(n_samples) ** 2.0
     model = TwoLayerRegressor(4, early_stopping=True, random_state=0).fit(X, y)
     assert np.isfinite(model.validation_scores_).all()
-    assert model.set_params(scoring=count_rows).fit(X, y).validation_scores_[0] == 2
+    assert model.set_params(scoring=count_samples).fit(X, y).validation_scores_[0] == 2
 
 
-def count_rows(estimator, X, y):
+def count_samples(estimator, X, y):
     return len(X)

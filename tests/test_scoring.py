@@ -1,6 +1,7 @@
-"""Validation rows scored by any scorer: as the finished estimator would be scored on them."""
+"""Validation samples are scored in training as the finished estimator would be scored on them."""
 
 import pickle
+from functools import cache
 
 import numpy as np
 import pandas
@@ -27,7 +28,7 @@ from sk_twolayer.display import LossCurveDisplay
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-# A twentieth of the rows is of the second class.
+# A twentieth of the samples belongs to the second class.
 X, X_val, y, y_val = train_test_split(
     *make_classification(900, 12, n_informative=5, weights=[0.95], flip_y=0.02, random_state=0),
     test_size=0.4,
@@ -35,7 +36,7 @@ X, X_val, y, y_val = train_test_split(
 )
 w_val = np.random.RandomState(0).uniform(0.1, 2, len(y_val))
 
-# From labels, predictions and the probabilities of the second class.
+# From labels, predictions, probabilities of the second class and weights.
 FORMULAS = {
     "balanced_accuracy": lambda y, labels, p, w: balanced_accuracy_score(
         y, labels, sample_weight=w
@@ -51,26 +52,34 @@ def make(**options):
     return plain_classifier(20, **defaults | options)
 
 
+def make_for(solver, **options):
+    return make(solver=solver, learning_rate=0.3 if solver == "sgd" else 0.05, **options)
+
+
+@cache
+def train_epochs(solver, container, epochs):
+    """Train for so many epochs without validation samples."""
+    return make_for(solver, max_iter=epochs).fit(container(X), y)
+
+
 @pytest.mark.parametrize("weights", [None, w_val], ids=["plain", "weighted"])
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
 @pytest.mark.parametrize("solver", ["sgd", "adamw", "lbfgs"])
 @pytest.mark.parametrize("scoring", FORMULAS)
-def test_scores_are_those_of_finished_estimators(scoring, solver, container, weights):
-    rows = {"X_val": container(X_val), "y_val": y_val, "sample_weight_val": weights}
-    rate = 0.3 if solver == "sgd" else 0.05
-    options = {"solver": solver, "learning_rate": rate}
-    model = make(scoring=scoring, **options).fit(container(X), y, **rows)
+def test_scores_equal_the_scores_of_finished_estimators(scoring, solver, container, weights):
+    samples = {"X_val": container(X_val), "y_val": y_val, "sample_weight_val": weights}
+    model = make_for(solver, scoring=scoring).fit(container(X), y, **samples)
     assert len(model.validation_scores_) == model.n_iter_
     formula, scorer, scores = FORMULAS[scoring], get_scorer(scoring), []
     for epochs in range(1, model.n_iter_ + 1):
-        shorter = make(max_iter=epochs, **options).fit(container(X), y)
+        shorter = train_epochs(solver, container, epochs)
         p = shorter.predict_proba(X_val)[:, 1]
         scores.append(formula(y_val, shorter.predict(X_val), p, weights))
-        expected = scorer(shorter, X_val, y_val, sample_weight=weights)
-        assert_allclose(scores[-1], expected, rtol=1e-10)
+    expected = scorer(shorter, X_val, y_val, sample_weight=weights)
+    assert_allclose(scores[-1], expected, rtol=1e-10)
     assert_allclose(model.validation_scores_, scores, rtol=1e-7)
     assert len(set(scores)) > 2
-    # The weights kept are the last of the best.
+    # The parameters with the best score are kept.
     assert model.best_validation_score_ == max(model.validation_scores_)
     kept = scorer(model, X_val, y_val, sample_weight=weights)
     assert_allclose(kept, model.best_validation_score_, rtol=1e-10)
@@ -85,19 +94,24 @@ def test_minus_the_loss():
     assert model.best_validation_score_ == max(model.validation_scores_)
 
 
-def test_by_default_it_is_the_accuracy_and_nobody_is_asked(monkeypatch):
-    def fail(*args, **kwargs):
-        raise AssertionError("the network knows its accuracy")
+class WithoutPredictions(TwoLayerClassifier):
+    """An estimator that no scorer can use."""
 
+    def predict(self, X):
+        raise AssertionError("the network computes its accuracy with the loss")
+
+    decision_function = predict_proba = predict_log_proba = score = predict
+
+
+def test_the_default_score_is_the_accuracy_and_calls_no_scorer():
     expected = make(scoring="accuracy").fit(X, y, X_val=X_val, y_val=y_val)
-    monkeypatch.setattr(TwoLayerClassifier, "_view", fail)
-    model = make().fit(X, y, X_val=X_val, y_val=y_val)
+    model = WithoutPredictions(**make().get_params()).fit(X, y, X_val=X_val, y_val=y_val)
     assert_allclose(model.validation_scores_, expected.validation_scores_, rtol=1e-12)
     assert_array_equal(model.coefs_[0], expected.coefs_[0])
-    make(scoring="roc_auc").fit(X, y)  # no rows to score
+    make(scoring="roc_auc").fit(X, y)  # without validation samples nothing is scored
 
 
-def test_it_decides_when_to_stop():
+def test_the_score_decides_when_to_stop():
     options = {"n_iter_no_change": 2, "tol": 0.0, "max_iter": 60}
     model = make(scoring="roc_auc", **options).fit(X, y, X_val=X_val, y_val=y_val)
     scores = model.validation_scores_
@@ -106,7 +120,7 @@ def test_it_decides_when_to_stop():
 
 
 @pytest.mark.parametrize("class_weight", [None, {1: 9}])
-def test_rows_held_out_have_their_weights_and_those_of_their_classes(class_weight):
+def test_held_out_samples_keep_their_weights_and_class_weights(class_weight):
     given = []
 
     def scorer(estimator, X, y, sample_weight=None):
@@ -119,16 +133,16 @@ def test_rows_held_out_have_their_weights_and_those_of_their_classes(class_weigh
     assert_allclose(model.validation_scores_, default.validation_scores_, rtol=1e-12)
     X_out, y_out, w_out = given[0]
     assert len(X_out) == np.ceil(0.1 * len(y))
-    row_of = {row.tobytes(): number for number, row in enumerate(X)}
-    rows = [row_of[row.tobytes()] for row in X_out]
-    assert_array_equal(y_out, y[rows])
-    factor = np.where(y[rows] == 1, 9 if class_weight else 1, 1)
-    assert_allclose(w_out, w[rows] * factor)
-    assert given[0][0] is given[1][0]  # copied once
+    number_of = {sample.tobytes(): number for number, sample in enumerate(X)}
+    held_out = [number_of[sample.tobytes()] for sample in X_out]
+    assert_array_equal(y_out, y[held_out])
+    factor = np.where(y[held_out] == 1, 9 if class_weight else 1, 1)
+    assert_allclose(w_out, w[held_out] * factor)
+    assert given[0][0] is given[1][0]  # the samples are copied once
 
 
-def test_who_takes_weights_gets_them_and_nobody_else():
-    rows = {"X_val": X_val, "y_val": y_val, "sample_weight_val": w_val}
+def test_only_scorers_that_take_weights_get_them():
+    samples = {"X_val": X_val, "y_val": y_val, "sample_weight_val": w_val}
 
     def without(estimator, X, y):
         return estimator.score(X, y)
@@ -139,7 +153,7 @@ def test_who_takes_weights_gets_them_and_nobody_else():
     def metric(y_true, y_pred):
         return float((y_true == y_pred).mean())
 
-    weighted = make().fit(X, y, **rows)
+    weighted = make().fit(X, y, **samples)
     plain = make().fit(X, y, X_val=X_val, y_val=y_val)
     assert weighted.validation_scores_ != plain.validation_scores_
     for scoring, expected in (
@@ -148,11 +162,11 @@ def test_who_takes_weights_gets_them_and_nobody_else():
         (with_all, weighted),
         ("accuracy", weighted),
     ):
-        model = make(scoring=scoring).fit(X, y, **rows)
+        model = make(scoring=scoring).fit(X, y, **samples)
         assert_allclose(model.validation_scores_, expected.validation_scores_, rtol=1e-12)
 
 
-def test_rows_of_weight_zero_are_not_scored():
+def test_samples_of_weight_zero_are_not_scored():
     w = np.arange(len(y_val)) % 2
     model = make(scoring=lambda estimator, X, y: -len(y))
     model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=w)
@@ -160,7 +174,7 @@ def test_rows_of_weight_zero_are_not_scored():
 
 
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
-def test_the_scorer_sees_the_weights_in_training_and_cannot_change_them(container):
+def test_the_scorer_gets_the_parameters_in_training_and_cannot_change_them(container):
     seen = []
 
     def scorer(estimator, X, y):
@@ -177,7 +191,7 @@ def test_the_scorer_sees_the_weights_in_training_and_cannot_change_them(containe
     assert all(np.shares_memory(seen[0], W1) for W1 in seen)
 
 
-def test_names_of_columns_do_not_warn():
+def test_column_names_give_no_warnings():
     frame = pandas.DataFrame(X, columns=[f"column {i}" for i in range(12)])
     model = make(scoring="roc_auc", early_stopping=True, max_iter=2)
     with pytest.warns() as caught:
@@ -187,34 +201,33 @@ def test_names_of_columns_do_not_warn():
 
 
 def test_label_indicators():
-    rows, Y = make_multilabel_classification(300, random_state=0)
-    model = make(scoring="f1_macro", early_stopping=True, learning_rate=0.05).fit(rows, Y)
+    X, Y = make_multilabel_classification(300, random_state=0)
+    model = make(scoring="f1_macro", early_stopping=True, learning_rate=0.05).fit(X, Y)
     assert max(model.validation_scores_) > 0.5
-    model.fit(rows, Y, X_val=rows, y_val=Y)
-    expected = f1_score(Y, model.predict(rows), average="macro")
+    model.fit(X, Y, X_val=X, y_val=Y)
+    expected = f1_score(Y, model.predict(X), average="macro")
     assert_allclose(model.best_validation_score_, expected)
 
 
-def test_a_warm_start_scores_what_it_begins_with():
-    model, rows = make(scoring="roc_auc", warm_start=True), {"X_val": X_val, "y_val": y_val}
-    best = model.set_params(momentum=0.0).fit(X, y, **rows).best_validation_score_
-    model.set_params(learning_rate=1e-12, max_iter=1).fit(X, y, **rows)
+def test_a_warm_start_scores_the_parameters_it_starts_with():
+    model, samples = make(scoring="roc_auc", warm_start=True), {"X_val": X_val, "y_val": y_val}
+    best = model.set_params(momentum=0.0).fit(X, y, **samples).best_validation_score_
+    model.set_params(learning_rate=1e-12, max_iter=1).fit(X, y, **samples)
     assert_allclose(model.best_validation_score_, best)
     assert len(model.validation_scores_) == 9
 
 
-def test_numbers():
-    rows, numbers = make_friedman1(400, random_state=0)
-    rows, rows_val, numbers, numbers_val = train_test_split(rows, numbers, random_state=0)
-    given = {"X_val": rows_val, "y_val": 100 * numbers_val}
+def test_continuous_targets():
+    X, y = make_friedman1(400, random_state=0)
+    X, X_val, y, y_val = train_test_split(X, 100 * y, random_state=0)
     options = {"hidden_size": 20, "max_iter": 6, "random_state": 0}
     model = TwoLayerRegressor(scoring="neg_mean_absolute_error", **options)
-    model.fit(rows, 100 * numbers, **given)
-    error = mean_absolute_error(100 * numbers_val, model.predict(rows_val))
+    model.fit(X, y, X_val=X_val, y_val=y_val)
+    error = mean_absolute_error(y_val, model.predict(X_val))
     assert_allclose(model.best_validation_score_, -error)
     assert error > 10  # in the units of y
-    default = TwoLayerRegressor(**options).fit(rows, 100 * numbers, **given)
-    named = TwoLayerRegressor(scoring="r2", **options).fit(rows, 100 * numbers, **given)
+    default = TwoLayerRegressor(**options).fit(X, y, X_val=X_val, y_val=y_val)
+    named = TwoLayerRegressor(scoring="r2", **options).fit(X, y, X_val=X_val, y_val=y_val)
     assert_allclose(named.validation_scores_, default.validation_scores_, rtol=1e-10)
 
 
@@ -228,24 +241,24 @@ def test_in_a_search_and_a_pickle():
     assert_allclose(model.best_validation_score_, expected)
 
 
-def test_words_of_lines_and_curves(capsys):
-    rows = {"X_val": X_val, "y_val": y_val}
-    model = make(scoring="roc_auc", verbose=True).fit(X, y, **rows)
+def test_printed_lines_and_curves_name_the_score(capsys):
+    samples = {"X_val": X_val, "y_val": y_val}
+    model = make(scoring="roc_auc", verbose=True).fit(X, y, **samples)
     line = capsys.readouterr().out.splitlines()[-1]
     assert "training accuracy" in line
     assert f"validation score {model.validation_scores_[-1]:.4f}" in line
     for scoring, name in (("roc_auc", "roc_auc"), ("loss", "minus the loss")):
-        display = LossCurveDisplay.from_estimator(make(scoring=scoring).fit(X, y, **rows))
+        display = LossCurveDisplay.from_estimator(make(scoring=scoring).fit(X, y, **samples))
         assert display.validation_line_.get_label() == f"validation, {name}"
         assert display.axes_[1].get_ylabel() == "score"
-    display = LossCurveDisplay.from_estimator(make().fit(X, y, **rows))
+    display = LossCurveDisplay.from_estimator(make().fit(X, y, **samples))
     assert display.validation_line_.get_label() == "validation"
     assert display.axes_[1].get_ylabel() == "accuracy"
     display = LossCurveDisplay.from_estimator(make(scoring="roc_auc").fit(X, y))
     assert display.axes_[1].get_ylabel() == "accuracy"
 
 
-# What goes wrong.
+# Errors.
 
 
 def failing_scorer(estimator, X, y):
@@ -253,9 +266,9 @@ def failing_scorer(estimator, X, y):
 
 
 def test_a_scorer_that_fails_is_named():
-    rows = {"X_val": X_val, "y_val": y_val}
+    samples = {"X_val": X_val, "y_val": y_val}
     for model in (make(scoring=failing_scorer), make(scoring=failing_scorer, early_stopping=True)):
-        given = {} if model.early_stopping else rows
+        given = {} if model.early_stopping else samples
         message = (
             r"scoring=failing_scorer failed on the validation rows after \d+ updates: 'no such"
         )
@@ -271,13 +284,13 @@ def scorer_without_memory(estimator, X, y):
     raise MemoryError("Unable to allocate 64 GiB")
 
 
-def test_memory_that_runs_out_is_no_fault_of_the_scorer():
+def test_a_memory_error_is_not_blamed_on_the_scorer():
     with pytest.raises(MemoryError, match="64 GiB"):
         make(scoring=scorer_without_memory).fit(X, y, X_val=X_val, y_val=y_val)
 
 
 @pytest.mark.filterwarnings("ignore:Only one class is present")
-def test_scores_that_are_no_numbers():
+def test_scores_must_be_numbers():
     for value in (None, "high", np.array([0.5]), float("nan")):
         with pytest.raises(ValueError, match=r"gave .* must give a number, the bigger the better"):
             make(scoring=lambda *args, value=value: value).fit(X, y, X_val=X_val, y_val=y_val)
@@ -287,14 +300,14 @@ def test_scores_that_are_no_numbers():
 
 
 @pytest.mark.parametrize("scoring", ["acuracy", 3, ["accuracy"], {"roc": "roc_auc"}])
-def test_what_is_no_scorer_is_refused_as_a_peer_refuses_it(scoring):
+def test_scikit_learns_errors_refuse_an_invalid_scorer(scoring):
     for cls in (HistGradientBoostingClassifier, TwoLayerClassifier, TwoLayerRegressor):
         model = cls(scoring=scoring, early_stopping=True)
         with pytest.raises(ValueError, match=r"scoring' parameter|is not a valid scoring value"):
             model.fit(X, y)
 
 
-def test_a_metric_is_no_scorer():
+def test_a_metric_is_refused_as_a_scorer():
     for model in (make(scoring=f1_score), make(scoring=f1_score, early_stopping=True)):
         with pytest.raises(ValueError, match="looks like it is a metric function"):
             model.fit(X, y)

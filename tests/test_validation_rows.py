@@ -1,4 +1,4 @@
-"""Rows held out or handed in: the best weights kept, routed through pipelines."""
+"""Validation samples, held out or passed: the best parameters are kept; pipelines pass them on."""
 
 import pickle
 
@@ -13,19 +13,19 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sk_twolayer import TwoLayerClassifier, base
+from sk_twolayer import TwoLayerClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 @pytest.fixture(scope="module")
-def rows():
+def data():
     X, y = load_digits(return_X_y=True)
     return train_test_split(X[:700] / 16, y[:700], test_size=0.3, random_state=0)
 
 
-def test_scores_and_losses_are_those_of_refits(rows):
-    X, X_val, y, y_val = rows
+def test_scores_and_losses_equal_those_of_refits(data):
+    X, X_val, y, y_val = data
     w_val = np.random.RandomState(0).uniform(0.1, 2, len(y_val))
     options = {"random_state": 0, "alpha": 0.01, "learning_rate": 0.3, "n_iter_no_change": None}
     monitored = plain_classifier(max_iter=6, **options).fit(
@@ -40,41 +40,50 @@ def test_scores_and_losses_are_those_of_refits(rows):
         assert_allclose(monitored.validation_scores_[epochs - 1], score)
 
 
-def test_the_best_weights_are_kept(rows):
-    X, X_val, y, y_val = rows
+def test_the_best_parameters_are_kept(data):
+    X, X_val, y, y_val = data
     model = TwoLayerClassifier(random_state=0, learning_rate=1.0, alpha=1.5, max_iter=30, tol=0)
     model.fit(X, y, X_val=X_val, y_val=y_val)
     scores = model.validation_scores_
-    assert scores[-1] < max(scores)  # else nothing had to be put back
+    assert scores[-1] < max(scores)  # otherwise nothing has to be restored
     assert model.score(X_val, y_val) == model.best_validation_score_ == max(scores)
 
 
-@pytest.fixture
-def splits(monkeypatch):
-    """Rows trained on and rows held out, of every training from here on."""
-    splits = []
-    original = base.train
+class HeldOut:
+    """A scorer that records the held-out samples, and prefers the latest parameters."""
 
-    def spy(state, data, plan, *, validation, **kwargs):
-        splits.append((data.rows, validation.rows))
-        return original(state, data, plan, validation=validation, **kwargs)
+    def __init__(self):
+        self.samples, self.n_calls = None, 0
 
-    monkeypatch.setattr(base, "train", spy)
-    return splits
+    def __call__(self, estimator, X, y):
+        self.samples = X.copy()
+        self.n_calls += 1
+        return self.n_calls
 
 
-def test_held_out_rows_are_stratified_and_not_trained_on(rows, splits):
-    X, _, y, _ = rows
-    options = {"early_stopping": True, "validation_fraction": 0.2, "max_iter": 2}
-    TwoLayerClassifier(random_state=0, **options).fit(X, y)
-    ((trained, held_out),) = splits
-    assert_array_equal(np.sort(np.concatenate([trained, held_out])), np.arange(len(y)))
-    assert len(held_out) == np.ceil(0.2 * len(y))
-    assert_allclose(np.bincount(y[held_out]), 0.2 * np.bincount(y), atol=1)
+def fit_and_record(model, X, y):
+    """Fit with early stopping; return the model and a mask of the samples that are held out."""
+    scorer = HeldOut()
+    model.set_params(early_stopping=True, scoring=scorer, max_iter=2).fit(X, y)
+    mask = (X[:, np.newaxis] == scorer.samples).all(axis=2).any(axis=1)
+    assert mask.sum() == len(scorer.samples)
+    return model.set_params(scoring=None), mask
 
 
-def test_zero_weights_are_neither_trained_on_nor_held_out(rows):
-    X, _, y, _ = rows
+def test_held_out_samples_are_stratified_and_not_trained_on(data):
+    X, _, y, _ = data
+    options = {"validation_fraction": 0.2, "batch_size": 1, "random_state": 0}
+    model, mask = fit_and_record(TwoLayerClassifier(**options), X, y)
+    assert mask.sum() == np.ceil(0.2 * len(y))
+    assert_allclose(np.bincount(y[mask]), 0.2 * np.bincount(y), atol=1)
+    assert model.n_updates_ == 2 * (~mask).sum()  # each other sample is trained on
+    other = np.where(mask[:, np.newaxis], 1 - X, X)
+    changed, _ = fit_and_record(TwoLayerClassifier(**options), other, y)
+    assert_array_equal(changed.coefs_[0], model.coefs_[0])
+
+
+def test_zero_weights_are_neither_trained_on_nor_held_out(data):
+    X, _, y, _ = data
     w = np.random.RandomState(0).randint(0, 2, len(y))
     options = {"early_stopping": True, "max_iter": 3, "random_state": 0}
     weighted = TwoLayerClassifier(**options).fit(X, y, w)
@@ -83,19 +92,17 @@ def test_zero_weights_are_neither_trained_on_nor_held_out(rows):
     assert weighted.validation_scores_ == left_out.validation_scores_
 
 
-def test_a_warm_start_holds_out_the_same_rows(rows, splits):
-    X, _, y, _ = rows
-    model = TwoLayerClassifier(early_stopping=True, max_iter=2, warm_start=True, random_state=0)
-    pickle.loads(pickle.dumps(model.fit(X, y))).fit(X, y)
-    TwoLayerClassifier(early_stopping=True, max_iter=2, random_state=1).fit(X, y)
-    (first, held_out), (second, held_out_again), (_, others) = splits
-    assert_array_equal(first, second)
-    assert_array_equal(held_out, held_out_again)
-    assert not np.array_equal(held_out, others)
+def test_a_warm_start_holds_out_the_same_samples(data):
+    X, _, y, _ = data
+    model, first = fit_and_record(TwoLayerClassifier(warm_start=True, random_state=0), X, y)
+    _, second = fit_and_record(pickle.loads(pickle.dumps(model)), X, y)
+    _, other = fit_and_record(TwoLayerClassifier(random_state=1), X, y)
+    assert_array_equal(second, first)
+    assert not np.array_equal(other, first)
 
 
-def test_dropout_is_reproducible_and_off_in_validation(rows):
-    X, X_val, y, y_val = rows
+def test_dropout_is_reproducible_and_off_in_validation(data):
+    X, X_val, y, y_val = data
     options = {"dropout": 0.5, "max_iter": 3, "random_state": 0}
     first, second = (
         TwoLayerClassifier(**options).fit(X, y, X_val=X_val, y_val=y_val) for _ in range(2)
@@ -114,8 +121,8 @@ def routed_pipeline(**params):
     return Pipeline(steps, transform_input=["X_val"])
 
 
-def test_a_pipeline_preprocesses_the_validation_rows(rows):
-    X, X_val, y, y_val = rows
+def test_a_pipeline_preprocesses_the_validation_samples(data):
+    X, X_val, y, y_val = data
     weights = {"sample_weight": np.ones(len(y)), "sample_weight_val": np.ones(len(y_val))}
     scaler = StandardScaler().fit(X)
     expected = TwoLayerClassifier(random_state=0, max_iter=4).fit(
@@ -130,8 +137,8 @@ def test_a_pipeline_preprocesses_the_validation_rows(rows):
     assert best["net"].best_validation_score_ == best.score(X_val, y_val)
 
 
-def test_fit_params_reach_it_without_routing(rows):
-    X, _, y, _ = rows
+def test_sample_weight_reaches_the_network_without_routing(data):
+    X, _, y, _ = data
     model = make_pipeline(StandardScaler(), TwoLayerClassifier(max_iter=2, random_state=0))
     w = np.random.RandomState(0).uniform(size=len(y))
     model.fit(X, y, twolayerclassifier__sample_weight=w)
@@ -140,8 +147,8 @@ def test_fit_params_reach_it_without_routing(rows):
     assert_array_equal(model[-1].coefs_[0], alone.coefs_[0])
 
 
-def test_errors(rows):
-    X, X_val, y, y_val = rows
+def test_errors(data):
+    X, X_val, y, y_val = data
     model = TwoLayerClassifier()
     with pytest.raises(ValueError, match="X_val is provided, but y_val was not provided"):
         model.fit(X, y, X_val=X_val)
