@@ -9,9 +9,8 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, make_classification
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
-from sk_twolayer.data.batches import Data
-from sk_twolayer.data.statistics import relative_deviation
-from sk_twolayer.planning.auto import auto_learning_rates
+from sk_twolayer.data import ClassTargets, Data, DataSummary
+from sk_twolayer.planning.auto import AutoRules
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -110,7 +109,9 @@ def test_the_automatic_rate_is_positive_and_finite_at_any_scale(data, container,
     weights = np.full(len(X), weight)
     for scale in (1e-320, 1e-200, 1e100, 1e153, 1e200, 1e307):
         rows = Data(container(np.clip(X, -1, 1) * scale), y, weights)
-        rate, first_layer = auto_learning_rates("sgd", rows, 64, one_pass=False, rare=False)
+        targets = ClassTargets(np.arange(3), indicator=False)
+        rules = AutoRules(TwoLayerClassifier(solver="sgd"), rows, targets, one_pass=False)
+        rate, first_layer = rules.learning_rates(batch_size=64)
         with np.errstate(over="ignore"):
             length = np.mean((np.clip(X, -1, 1) * scale) ** 2) * X.shape[1]
         expected = 0.25 if scale < 1 else 30 / min(length, np.finfo(float).max)
@@ -271,9 +272,9 @@ def test_the_decay_is_smaller_if_columns_vary_little(container, unit):
     repeated = np.repeat(X, weights, axis=0)
     ratios = repeated.std(axis=0) / np.sqrt(np.mean(repeated**2, axis=0).clip(min=1e-9))
     data = Data(container(unit * X), y, weights.astype(float))
-    assert_allclose(relative_deviation(data), ratios[[0, 1, 2, 5]].mean(), atol=0.005)
+    assert_allclose(DataSummary(data).relative_deviation, ratios[[0, 1, 2, 5]].mean(), atol=0.005)
     constant = Data(container(np.full((9, 2), unit)), np.zeros(9), None)
-    assert relative_deviation(constant) == 1
+    assert DataSummary(constant).relative_deviation == 1
 
     model = TwoLayerClassifier(3, max_iter=1).fit(container(X), y)
     ratios = X.std(axis=0) / np.sqrt(np.mean(X**2, axis=0).clip(min=1e-9))

@@ -125,7 +125,7 @@ def test_rows_whose_scores_overflow_are_named(activation, container, dtype, sign
         mixed = container(np.vstack([rows[:7], huge(dtype, sign)]))
         for method in (model.predict, model.predict_proba, model.decision_function):
             with pytest.raises(
-                ValueError, match=r"scores of row 7 of X overflow float\d\d.*Scale X"
+                ValueError, match=r"scores of sample 7 of X overflow float\d\d.*Scale X"
             ):
                 method(mixed)
             assert np.isfinite(method(mixed[:7])).all()
@@ -150,7 +150,7 @@ def test_a_hidden_unit_that_overflows_below_zero_is_not_taken_for_an_idle_one():
     # relu of -inf is 0, though the sum may be far above zero in another order: it is refused.
     model = make(hidden_size=1).fit(X, y)
     model.coefs_[0][:] = 2
-    with pytest.raises(ValueError, match="scores of row 0 of X overflow"):
+    with pytest.raises(ValueError, match="scores of sample 0 of X overflow"):
         model.predict([[-1.5e308, 0, 0, 0]])
 
 
@@ -278,7 +278,7 @@ def test_classes_that_are_no_labels_are_refused(classes, message):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (-ones, "Negative values in data passed to `NAME`: that of row 0 is -1"),
+        (-ones, "Negative values in data passed to `NAME`: sample 0 has -1"),
         (0 * ones, "NAME is zero for all 60 rows"),
         (0.0, "NAME is zero for all 60 rows"),
         (np.nan, "NAME contains NaN"),

@@ -128,5 +128,5 @@ def test_errors():
     huge[2] = 1e308 * np.sign(model.coefs_[0][:, 0])
     model.coefs_[0][:] *= 10
     for activation in FORMULAS:
-        with pytest.raises(ValueError, match="The hidden activations of row 2 of X overflow"):
+        with pytest.raises(ValueError, match="The hidden activations of sample 2 of X overflow"):
             model.set_params(activation=activation).transform(huge)

@@ -13,7 +13,7 @@ from plain_settings import plain_classifier
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from sk_twolayer import lazy, missed_updates, streams
+from sk_twolayer.sparse import lazy_network, lazy_updates, stream
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -110,8 +110,8 @@ def check_lazy_is_dense(model, n_classes, dense_batch, rows_a_block, weighted):
     weights = np.random.default_rng(seed).uniform(0.5, 2, len(y)) if weighted else None
     row_bytes = 8 * model.hidden_size
     with (
-        patch.object(lazy, "DENSE_BATCH", dense_batch * batch_size),
-        patch.object(lazy, "ROW_BLOCK_BYTES", rows_a_block * row_bytes),
+        patch.object(lazy_network, "DENSE_BATCH", dense_batch * batch_size),
+        patch.object(lazy_network, "ROW_BLOCK_BYTES", rows_a_block * row_bytes),
     ):
         model.fit(X, y, weights)
     sparse, losses = parameters(model), model.batch_loss_curve_
@@ -140,7 +140,7 @@ def test_peak_memory_is_little_more_than_the_parameters_and_their_moments(solver
 
 @pytest.mark.parametrize("options", [{"nesterov": False}, {"nesterov": True}, ADAMW], ids=str)
 def test_updates_stay_pending_between_chunks_and_through_pickles(options, monkeypatch):
-    monkeypatch.setattr(lazy, "MOST_MISSED", 7)  # apply all pending updates in the middle, too
+    monkeypatch.setattr(lazy_network, "MOST_PENDING", 7)  # apply all pending updates in the middle, too
     X, y = texts()
     sparse = plain_classifier(
         5, learning_rate=0.005, alpha=0.1, batch_size=8, random_state=0, **options
@@ -183,8 +183,8 @@ def test_updates_stay_pending_between_chunks_and_through_pickles(options, monkey
 @pytest.mark.parametrize("streamed", [False, True])
 def test_many_updates_with_different_rates_equal_dense_updates(streamed, options, monkeypatch):
     """The updates are enough to join the tables of maps repeatedly, between reads and at reads."""
-    monkeypatch.setattr(missed_updates, "RECENT", 32)
-    n_updates = 3 * missed_updates.RECENT + 20
+    monkeypatch.setattr(lazy_updates, "RECENT", 32)
+    n_updates = 3 * lazy_updates.RECENT + 20
     X, y = texts(n_rows=30, density=0.005)
     sparse = plain_classifier(
         4,
@@ -236,7 +236,7 @@ def test_a_memory_error_while_rows_are_exchanged_changes_nothing(helper, options
     for rows in (slice(0, 80), slice(80, 120)):
         before.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
     before = pickle.dumps(before)
-    original, n_struck = getattr(streams, helper), 0
+    original, n_struck = getattr(stream, helper), 0
     for moment in range(20):
         model = pickle.loads(before).partial_fit(X[120:124], y[120:124])  # has its own arrays
         expected = parameters(pickle.loads(pickle.dumps(model)))
@@ -249,7 +249,7 @@ def test_a_memory_error_while_rows_are_exchanged_changes_nothing(helper, options
             return original(rows)
 
         with monkeypatch.context() as context:
-            context.setattr(streams, helper, strike)
+            context.setattr(stream, helper, strike)
             try:
                 model.partial_fit(X[124:128], y[124:128])
             except MemoryError:
@@ -324,7 +324,7 @@ def test_lazy_updates_equal_dense_updates_in_every_dtype(dtype, options):
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_row_whose_mean_square_underflows_in_float32_stays_finite(streamed, monkeypatch):
     """2,000 updates with beta_2 = 0.9 multiply the mean square by 10^-92, with reads in between."""
-    monkeypatch.setattr(lazy, "MOST_MISSED", 800)
+    monkeypatch.setattr(lazy_network, "MOST_PENDING", 800)
     rng = np.random.default_rng(0)
     X = np.zeros((2002, 30), np.float32)
     X[1:-1] = (rng.random((2000, 30)) < 0.1) * rng.integers(1, 4, (2000, 30))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_twolayer import missed_updates
+from sk_twolayer.sparse import lazy_updates
 from sk_twolayer.optimizers import SGD, AdamW
 from sk_twolayer.sparse.lazy_updates import PendingUpdates, inner_products, move_products
 
@@ -22,15 +22,15 @@ def test_the_maps_equal_repeated_single_updates(momentum, nesterov):
     rates = [0.1] * 3 + [0.05] * 4
     w, v = W.copy(), velocity.copy()
     sgd = SGD(w.ravel(), [v.ravel()], momentum=momentum, nesterov=nesterov)
-    missed = PendingUpdates(6)
+    pending = PendingUpdates(6)
     for i, rate in enumerate(rates):
         if i == 2:
             at_two, v_at_two = w.copy(), v.copy()
         sgd.update((0.3 * w).ravel(), rate)
         idle_map, _ = sgd.idle_map(rate, 0.3)
-        missed.advance(np.array([5] if i == 1 else [], dtype=int), idle_map, sgd)
+        pending.advance(np.array([5] if i == 1 else [], dtype=int), idle_map, sgd)
     late = np.vstack([W[:5], at_two[5:]]), np.vstack([velocity[:5], v_at_two[5:]])
-    sgd.apply_idle_maps(missed.maps(np.arange(6), sgd), *late)
+    sgd.apply_idle_maps(pending.maps(np.arange(6), sgd), *late)
     assert_allclose(late[0], w, rtol=1e-12)
     assert_allclose(late[1], v, rtol=1e-12)
 
@@ -49,20 +49,20 @@ def test_pending_updates_of_sgd_equal_single_updates(kind, alpha, recent, n_upda
     W, velocity = rng.standard_normal((2, 5, 3))
     w, v = W.copy(), velocity.copy()  # with every update applied
     sgd = SGD(w.ravel(), [v.ravel()], momentum=kind[0], nesterov=kind[1])
-    missed = PendingUpdates(5)
-    with patch.object(missed_updates, "RECENT", recent):
+    pending = PendingUpdates(5)
+    with patch.object(lazy_updates, "RECENT", recent):
         for rate in rng.uniform(0.01, 0.3, n_updates):
             rows = np.flatnonzero(rng.random(5) < 0.1)
-            if missed.n_updates:
+            if pending.n_updates:
                 late = W[rows], velocity[rows]
-                sgd.apply_idle_maps(missed.maps(rows, sgd), *late)
+                sgd.apply_idle_maps(pending.maps(rows, sgd), *late)
                 assert_allclose(late[0], w[rows], rtol=1e-9, atol=1e-12)
                 assert_allclose(late[1], v[rows], rtol=1e-9, atol=1e-12)
             sgd.update((alpha * w).ravel(), rate)
             W[rows], velocity[rows] = w[rows], v[rows]
-            missed.advance(rows, sgd.idle_map(rate, alpha)[0], sgd)
-    assert missed.n_updates == n_updates
-    sgd.apply_idle_maps(missed.maps(np.arange(5), sgd), W, velocity)
+            pending.advance(rows, sgd.idle_map(rate, alpha)[0], sgd)
+    assert pending.n_updates == n_updates
+    sgd.apply_idle_maps(pending.maps(np.arange(5), sgd), W, velocity)
     assert_allclose(W, w, rtol=1e-9, atol=1e-12)
     assert_allclose(velocity, v, rtol=1e-9, atol=1e-12)
 
@@ -83,13 +83,13 @@ def test_pending_updates_of_adamw_equal_single_updates(betas, decay, recent, n_u
     late = [W1.copy() for W1 in W1s]
     beta_1, beta_2 = betas
     adamw = AdamW(vectors[0], [*vectors[1:]], decay=decay, beta_1=beta_1, beta_2=beta_2, **shape)
-    missed = PendingUpdates(5)
-    with patch.object(missed_updates, "RECENT", recent):
+    pending = PendingUpdates(5)
+    with patch.object(lazy_updates, "RECENT", recent):
         for t, rate in enumerate(rng.uniform(0.01, 0.3, n_updates), 1):
             rows = np.flatnonzero(rng.random(5) < 0.1)
-            if missed.n_updates:
+            if pending.n_updates:
                 read = [array[rows] for array in late]
-                adamw.apply_idle_maps(missed.maps(rows, adamw), *read)
+                adamw.apply_idle_maps(pending.maps(rows, adamw), *read)
                 for array, W1 in zip(read, W1s, strict=True):
                     assert_allclose(array, W1[rows], rtol=1e-9, atol=1e-300)
             gradient = np.zeros(vectors.shape[1])
@@ -97,8 +97,8 @@ def test_pending_updates_of_adamw_equal_single_updates(betas, decay, recent, n_u
             adamw.update(gradient, rate, t)
             for array, W1 in zip(late, W1s, strict=True):
                 array[rows] = W1[rows]
-            missed.advance(rows, adamw.idle_map(rate, None, t)[0], adamw)
-    adamw.apply_idle_maps(missed.maps(np.arange(5), adamw), *late)
+            pending.advance(rows, adamw.idle_map(rate, None, t)[0], adamw)
+    adamw.apply_idle_maps(pending.maps(np.arange(5), adamw), *late)
     for array, W1 in zip(late, W1s, strict=True):
         assert_allclose(array, W1, rtol=1e-9, atol=1e-300)
 
@@ -127,19 +127,19 @@ def test_the_moved_products_equal_the_products_of_the_updated_rows(momentum, nes
 def test_a_copy_counts_its_updates_independently():
     """Copies may share the tables of maps, but not the counts."""
     sgd = SGD(np.zeros(0), momentum=0.5)
-    missed, (idle_map, _) = PendingUpdates(4), sgd.idle_map(0.1, 1.0)
+    pending, (idle_map, _) = PendingUpdates(4), sgd.idle_map(0.1, 1.0)
     for row in (1, 3, 1):
-        missed.advance(np.array([row]), idle_map, sgd)
+        pending.advance(np.array([row]), idle_map, sgd)
     rows = np.arange(4)
-    before, whole, part = missed.maps(rows, sgd).copy(), missed.copy(), missed.copy(rows[1:3])
+    before, whole, part = pending.maps(rows, sgd).copy(), pending.copy(), pending.copy(rows[1:3])
     assert_array_equal(part.seen, [3, 0])
     assert_array_equal(part.maps(np.arange(2), sgd), before[..., 1:3])
-    with patch.object(missed_updates, "RECENT", 1):
+    with patch.object(lazy_updates, "RECENT", 1):
         for copy in (whole, part):
             copy.advance(np.array([0]), idle_map, sgd)
-    assert (missed.n_updates, whole.n_updates, part.n_updates) == (3, 4, 4)
-    assert_array_equal(missed.seen, [0, 3, 0, 2])
-    assert_array_equal(missed.maps(rows, sgd), before)
+    assert (pending.n_updates, whole.n_updates, part.n_updates) == (3, 4, 4)
+    assert_array_equal(pending.seen, [0, 3, 0, 2])
+    assert_array_equal(pending.maps(rows, sgd), before)
     expected = np.linalg.matrix_power(idle_map, 4)
     assert_allclose(whole.maps(np.array([2]), sgd)[..., 0], expected, rtol=1e-12)
     assert_allclose(part.maps(np.array([1]), sgd)[..., 0], expected, rtol=1e-12)

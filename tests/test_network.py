@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-from sk_twolayer import blocks
+from sk_twolayer.network import parameters, two_layer
 from sk_twolayer.network import TwoLayerNetwork, compute_scores
 from sk_twolayer.network.activations import ACTIVATIONS, logistic
 from sk_twolayer.network.losses import softmax
@@ -58,7 +58,7 @@ def test_toy_loss_equals_the_published_loss(toy):
 
 @pytest.mark.parametrize("block_size", [2**15, 7])
 def test_toy_gradients_equal_central_differences(block_size, monkeypatch, toy):
-    monkeypatch.setattr(blocks, "BLOCK_SIZE", block_size)
+    monkeypatch.setattr(parameters, "BLOCK_SIZE", block_size)
     toy, X, y = toy
     toy.loss_and_gradients(X, y)
     analytic = toy.gradient.copy()
@@ -168,7 +168,7 @@ def test_chunks_change_neither_initial_weights_nor_scores(monkeypatch):
     X = np.random.RandomState(0).randint(256, size=(50, 30), dtype=np.uint8)
     results = []
     for chunk_bytes in (2**23, 1000):
-        monkeypatch.setattr(blocks, "CHUNK_BYTES", chunk_bytes)
+        monkeypatch.setattr(two_layer, "CHUNK_BYTES", chunk_bytes)
         net = TwoLayerNetwork(30, 11, 3, batch_size=1)
         initialize(net.W1, net.W2, net.b1, net.b2, "he", np.random.RandomState(0))
         results.append((net.parameters, compute_scores(X, net.W1, net.W2, net.b1, net.b2)))

@@ -9,14 +9,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 # The peers of SGD and Adam have no public name.
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
-from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor, blocks
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
+from sk_twolayer.network import parameters as network_parameters
 from sk_twolayer.optimizers import SGD, Adam, AdamW
 
 
 @pytest.fixture(autouse=True, params=[2**15, 3])
 def block_size(request, monkeypatch):
     """Run each test with one block and with several blocks: the results are the same."""
-    monkeypatch.setattr(blocks, "BLOCK_SIZE", request.param)
+    monkeypatch.setattr(network_parameters, "BLOCK_SIZE", request.param)
 
 
 @pytest.mark.parametrize("momentum", [0, 0.9])
@@ -119,7 +120,8 @@ def test_a_new_optimizer_continues_from_given_moments(make):
     for step, gradient in enumerate(gradients):
         optimizer.update(gradient.copy(), 0.1, step + 1)
     first = make(parts)
-    assert len(first.moments) == type(first).n_moments
+    n_moments = {SGD: 1, Adam: 2, AdamW: 2}[type(first)]
+    assert len(first.moments) == n_moments
     for step, gradient in enumerate(gradients[:3]):
         first.update(gradient.copy(), 0.1, step + 1)
     moments = [moment.copy() for moment in first.moments]

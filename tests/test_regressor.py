@@ -454,7 +454,7 @@ def test_targets_too_large_for_the_dtype_of_the_network_are_refused(solver):
 def test_errors_name_the_prediction_that_overflows():
     X = np.array([[0.0], [1], [2]])
     model = plain(activation="identity", solver="lbfgs", alpha=0).fit(X, 1e307 * X.ravel())
-    with pytest.raises(ValueError, match=r"prediction of row 1 of X overflows float64"):
+    with pytest.raises(ValueError, match=r"prediction of sample 1 of X overflows float64"):
         model.predict([[1.0], [100.0]])
 
 

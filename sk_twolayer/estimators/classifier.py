@@ -432,7 +432,8 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels out of `classes_`, or a label indicator.
         """
-        return ClassTargets.of(self).decode(predict_scores(self, X))
+        scores = predict_scores(self, X)
+        return ClassTargets.of(self).decode(scores)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -385,7 +385,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
             In the units of the y that the network was fitted on: its scores times `y_scale_`, plus
             `y_mean_`, in the dtype of the network.
         """
-        return RegressionTargets.of(self).decode(predict_scores(self, X))
+        scores = predict_scores(self, X)
+        return RegressionTargets.of(self).decode(scores)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -91,7 +91,8 @@ class Progress:
         state.best = max(state.best, value)
         stop = state.epochs_without_progress == self.plan.n_iter_no_change
         for observer in self.observers:
-            stop |= observer.epoch_ended(self)
+            if observer.epoch_ended(self):
+                stop = True
         return stop
 
     def finish(self):
