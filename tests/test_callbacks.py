@@ -276,7 +276,7 @@ def test_teardown_after_a_divergence():
 
 
 @pytest.mark.parametrize("fail_at", ["setup", "on_fit_task_begin", "on_fit_task_end", "teardown"])
-def test_a_failing_callback_is_torn_down(fail_at):
+def test_teardown_of_a_callback_that_fails(fail_at):
     callback = Recorder(fail_at=fail_at)
     with pytest.raises(ValueError, match=f"fails at {fail_at}"):
         TwoLayerClassifier(max_iter=2).set_callbacks(callback).fit(X, y)
@@ -301,14 +301,16 @@ def test_propagation_from_search_and_pipeline(n_jobs, tmp_path):
     assert hooks.count("setup") == hooks.count("teardown") == 1
     begins = [line for line in callback.lines() if line[0] == "on_fit_task_begin"]
     epochs = [line for line in begins if line[1] == "epoch"]
-    assert len(epochs) == (2 * 2 + 1) * 4  # candidates x folds and the refit, epochs each
+    assert (
+        len(epochs) == (2 * 2 + 1) * 4
+    )  # four epochs for each candidate and fold, and for the refit
     assert hooks.count("on_fit_task_end") == len(begins)
     for _, _, *path in epochs:
         assert path[:3] == ["TwoLayerClassifier", "TwoLayerClassifier", "Pipeline"]
         assert path[-1] == "GridSearchCV"
 
 
-def test_a_callback_of_the_network_alone_inside_a_search(tmp_path):
+def test_a_callback_of_the_network_within_a_search(tmp_path):
     callback = FileRecorder(tmp_path / "hooks")
     model = TwoLayerClassifier(max_iter=3, random_state=0).set_callbacks(callback)
     GridSearchCV(model, {"alpha": [1e-3, 1e-2]}, cv=2, n_jobs=2).fit(X, y)
@@ -347,7 +349,7 @@ def at_every_update(monkeypatch, action):
 
 
 def epochs_before_updates(model, monkeypatch):
-    """Fit; return how many epochs had ended before each update, and after the last one."""
+    """Fit, and return the number of epochs that ended before each update and after the last."""
     observer, n_ended = Observer(), []
 
     def count(number=None):
@@ -452,5 +454,5 @@ def test_an_interrupt_in_a_worker_is_raised(monkeypatch):
     model = TwoLayerClassifier(max_iter=5, random_state=0).set_callbacks(presser)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
-    assert presser.events[-2:] == [("end", "epoch", 2), "teardown"]  # at once
+    assert presser.events[-2:] == [("end", "epoch", 2), "teardown"]  # the fit does not continue
     assert not hasattr(model, "coefs_")
