@@ -1,22 +1,22 @@
-"""Settings of the whole suite.
+"""Settings of all tests.
 
-Before scikit-learn 1.9 there are no callbacks, and no tests of them: those in files of their own
-are not collected, and tests elsewhere that are marked with ``callbacks``, and the examples of the
-callbacks, are deselected, which pytest counts in its last line. Nothing else is left out anywhere.
+Callbacks need scikit-learn 1.9. With older versions, pytest does not collect the files that test
+callbacks. It deselects the other tests that are marked ``callbacks``, and the doctests of the
+callbacks, and counts them in its last line. All other tests run with every version.
 """
 
 import os
 import signal
 from importlib.util import find_spec
 
-# scikit-learn skips its array API check unless SciPy was told before its first import.
+# Without this variable, scikit-learn skips its check of the array API. SciPy reads it on import.
 os.environ["SCIPY_ARRAY_API"] = "1"
 
-# Two processes of tests with a thread for each core would wait for one another.
+# Two processes of tests would compete for the cores if each had a thread for every core.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# A suite that a script starts in the background ignores Ctrl-C, and so would its subprocesses.
+# A process that a script starts in the background ignores Ctrl-C, and so do its subprocesses.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -27,13 +27,13 @@ collect_ignore = [] if HAS_CALLBACKS else FILES
 
 
 def needs_callbacks(item):
-    """Return whether a test is marked so, or is an example of a callback."""
+    """Return True if a test is marked ``callbacks``, or is a doctest of a callback."""
     return bool(item.get_closest_marker("callbacks")) or item.path.name == "callbacks.py"
 
 
 def pytest_collection_modifyitems(config, items):
-    """Deselect the tests of callbacks where there are none."""
-    without = [item for item in items if not needs_callbacks(item)]
-    if not HAS_CALLBACKS and len(without) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if item not in without])
-        items[:] = without
+    """Deselect the tests of callbacks if scikit-learn has no callbacks."""
+    others = [item for item in items if not needs_callbacks(item)]
+    if not HAS_CALLBACKS and len(others) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in others])
+        items[:] = others

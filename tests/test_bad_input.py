@@ -1,4 +1,4 @@
-"""Bad input: an error that names what is wrong, before any work, and nothing is changed."""
+"""Bad input: the error names what is wrong and comes before any work; nothing is changed."""
 
 import pickle
 import warnings
@@ -34,7 +34,7 @@ def fitted():
 
 
 def changed(container, attribute, position, value):
-    """A sparse copy of X, with one entry of its structure changed."""
+    """Return a sparse copy of X in which one entry of the structure is changed."""
     sparse = container(X)
     array = getattr(sparse, attribute)
     array = array[0] if attribute == "coords" else array
@@ -42,7 +42,7 @@ def changed(container, attribute, position, value):
     return sparse
 
 
-# Rows.
+# Samples.
 
 NOT_NUMBERS = [
     ("M8[s]", "X has dtype datetime64.*dividing by a unit"),
@@ -54,15 +54,15 @@ NOT_NUMBERS = [
 
 
 @pytest.mark.parametrize(("dtype", "message"), NOT_NUMBERS)
-def test_rows_of_anything_but_numbers_are_refused_alike_by_fit_and_predict(fitted, dtype, message):
-    rows = X.astype(dtype)
+def test_fit_and_predict_refuse_samples_that_are_not_numbers(fitted, dtype, message):
+    samples = X.astype(dtype)
     for call in (
-        lambda: make().fit(rows, y),
-        lambda: make().partial_fit(rows, y, classes=[0, 1, 2]),
-        lambda: make().fit(X, y, X_val=rows, y_val=y),
-        lambda: fitted.predict(rows),
-        lambda: fitted.predict_proba(rows),
-        lambda: fitted.decision_function(rows),
+        lambda: make().fit(samples, y),
+        lambda: make().partial_fit(samples, y, classes=[0, 1, 2]),
+        lambda: make().fit(X, y, X_val=samples, y_val=y),
+        lambda: fitted.predict(samples),
+        lambda: fitted.predict_proba(samples),
+        lambda: fitted.decision_function(samples),
     ):
         with pytest.raises(ValueError, match=message):
             call()
@@ -79,7 +79,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda case: f"{case[0].__name__} {case[1]}")
-def test_sparse_indices_that_lead_outside_are_refused(fitted, broken):
+def test_sparse_indices_out_of_bounds_are_refused(fitted, broken):
     *change, message = broken
     with pytest.raises(ValueError, match=message):
         make().fit(changed(*change), y)
@@ -87,25 +87,25 @@ def test_sparse_indices_that_lead_outside_are_refused(fitted, broken):
         fitted.predict(changed(*change))
 
 
-def test_a_value_that_float32_cannot_hold_is_refused_where_the_network_computes_in_it():
+def test_a_network_in_float32_refuses_values_too_large_for_float32():
     model = make().partial_fit(X.astype(np.float32), y, classes=[0, 1, 2])
-    for rows in (X * 1e39, csr_array(X * 1e39)):
+    for samples in (X * 1e39, csr_array(X * 1e39)):
         with pytest.raises(
             ValueError, match=r"X holds -2.55.*e\+39, a value too large for float32"
         ):
-            model.partial_fit(rows, y)
+            model.partial_fit(samples, y)
         with pytest.raises(ValueError, match=r"X_val.*e\+39, a value too large for float32"):
-            make().fit(X.astype(np.float32), y, X_val=rows, y_val=y)
-    model.partial_fit(X, y)  # what it can hold is welcome in any dtype
+            make().fit(X.astype(np.float32), y, X_val=samples, y_val=y)
+    model.partial_fit(X, y)  # smaller values may have any dtype
 
 
 @pytest.mark.skipif(np.finfo(np.longdouble).max == np.finfo(float).max, reason="no longer double")
-def test_a_value_that_only_a_long_double_holds_is_refused():
+def test_values_too_large_for_float64_are_refused():
     with pytest.raises(ValueError, match=r"e\+1000, a value too large for float64"):
         make().fit(X * np.longdouble("1e1000"), y)
 
 
-# Predictions of huge rows.
+# Predictions for huge samples.
 
 
 def huge(dtype, sign):
@@ -116,13 +116,13 @@ def huge(dtype, sign):
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("sign", [False, True])
-def test_rows_whose_scores_overflow_are_named(activation, container, dtype, sign):
-    rows = X.astype(dtype)
+def test_the_sample_whose_scores_overflow_is_named(activation, container, dtype, sign):
+    samples = X.astype(dtype)
     for labels in (y, y > 0, indicator):
-        model = make(activation=activation, learning_rate=1e-3).fit(rows, labels)
+        model = make(activation=activation, learning_rate=1e-3).fit(samples, labels)
         model.intercepts_[0][:] = 0
         model.coefs_[0][:] = np.where(model.coefs_[0] > 0, 2, -2)
-        mixed = container(np.vstack([rows[:7], huge(dtype, sign)]))
+        mixed = container(np.vstack([samples[:7], huge(dtype, sign)]))
         for method in (model.predict, model.predict_proba, model.decision_function):
             with pytest.raises(
                 ValueError, match=r"scores of sample 7 of X overflow float\d\d.*Scale X"
@@ -133,7 +133,7 @@ def test_rows_whose_scores_overflow_are_named(activation, container, dtype, sign
 
 @pytest.mark.parametrize("labels", [y, y > 0, indicator], ids=["three", "two", "indicator"])
 def test_huge_scores_have_probabilities(labels):
-    # The difference of two such scores is infinite, and its softmax is nought and one.
+    # The difference of two such scores is infinite; the probabilities are 0 and 1.
     model = make(activation="identity").fit(X, labels)
     scores = model.decision_function(X)
     factor = (1.5e308 if labels is y else 1e307) / np.abs(scores).max()
@@ -146,8 +146,8 @@ def test_huge_scores_have_probabilities(labels):
     assert_array_equal(p.round(), expected)
 
 
-def test_a_hidden_unit_that_overflows_below_zero_is_not_taken_for_an_idle_one():
-    # relu of -inf is 0, though the sum may be far above zero in another order: it is refused.
+def test_a_hidden_unit_that_overflows_to_minus_infinity_is_refused():
+    # relu(-inf) is 0, but summed in another order the input of the unit may be far above 0.
     model = make(hidden_size=1).fit(X, y)
     model.coefs_[0][:] = 2
     with pytest.raises(ValueError, match="scores of sample 0 of X overflow"):
@@ -158,7 +158,7 @@ def test_a_hidden_unit_that_overflows_below_zero_is_not_taken_for_an_idle_one():
 
 
 def test_labels_of_another_kind_than_the_classes_are_refused():
-    # So many classes that a comparison by sorting would make strings of the numbers.
+    # With so many classes, a comparison by sorting would convert the numbers to strings.
     numbers = np.arange(60)
     for labels, classes in [(numbers.astype(str), numbers), (numbers, numbers.astype(str))]:
         model = make()
@@ -183,7 +183,7 @@ def test_labels_of_another_kind_than_the_classes_are_refused():
         (indicator, [0, 1, 2]),
     ],
 )
-def test_labels_equal_to_the_classes_are_accepted_whatever_their_dtype(labels, classes):
+def test_labels_equal_to_the_classes_may_have_any_dtype(labels, classes):
     model = make().partial_fit(X, labels, classes=classes)
     assert_array_equal(model.classes_, np.unique(classes))
     model.partial_fit(X, labels, classes=classes).partial_fit(X, labels)
@@ -224,7 +224,7 @@ def test_label_indicators_have_as_many_columns_as_outputs():
         make().fit(X, 2 * indicator - 1)
 
 
-def test_a_sparse_label_indicator_is_as_good_as_a_dense_one():
+def test_sparse_and_dense_label_indicators_give_the_same():
     dense = make().fit(X, indicator, X_val=X, y_val=indicator)
     sparse = make().fit(X, csr_array(indicator), X_val=X, y_val=csr_array(indicator))
     assert_array_equal(dense.coefs_[0], sparse.coefs_[0])
@@ -265,14 +265,14 @@ def test_objects_that_are_not_all_strings_are_named(labels, types):
     ],
     ids=str,
 )
-def test_classes_that_are_no_labels_are_refused(classes, message):
+def test_classes_that_are_not_labels_are_refused(classes, message):
     model = make()
     with pytest.raises(ValueError, match=message):
         model.partial_fit(X, y, classes=classes)
     assert not hasattr(model, "classes_")
 
 
-# Weights of rows.
+# Sample weights.
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_classes_that_are_no_labels_are_refused(classes, message):
         (1e308 * ones, r"NAME sums to more than float64 holds.*1e\+308.*divide NAME by its max"),
     ],
 )
-def test_weights_of_rows_are_checked(weights, message):
+def test_sample_weights_are_checked(weights, message):
     model = make()
     for call, name in (
         (lambda: model.fit(X, y, weights), "sample_weight"),
@@ -310,31 +310,35 @@ def test_weights_of_rows_are_checked(weights, message):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("factor", [1e-315, 1e-60, 1e-30, 1e38, 1e300])
 def test_only_ratios_of_weights_matter(dtype, factor):
-    rows, weights = X.astype(dtype), np.random.RandomState(0).uniform(0.5, 2, 60)
+    samples, weights = X.astype(dtype), np.random.RandomState(0).uniform(0.5, 2, 60)
     options = {"sample_weight_val": factor * weights, "X_val": X, "y_val": y}
-    # So many units that no row has all of them idle: its scores would be equal but for rounding.
-    scaled = make(hidden_size=50).fit(rows, y, factor * weights, **options)
-    plain = make(hidden_size=50).fit(rows, y, weights, **options | {"sample_weight_val": weights})
+    # With few units, all may be 0 for some sample, whose scores would then differ by rounding only.
+    scaled = make(hidden_size=50).fit(samples, y, factor * weights, **options)
+    plain = make(hidden_size=50).fit(
+        samples, y, weights, **options | {"sample_weight_val": weights}
+    )
     tolerance = 1e-4 if dtype == np.float32 or factor < 1e-300 else 1e-12
     assert_allclose(scaled.coefs_[0], plain.coefs_[0], rtol=tolerance, atol=tolerance)
     assert_allclose(scaled.loss_curve_, plain.loss_curve_, rtol=tolerance)
     assert_allclose(scaled.validation_loss_curve_, plain.validation_loss_curve_, rtol=tolerance)
-    power = make().fit(rows, y, 2.0**-20 * weights)  # exact in any dtype
-    assert_array_equal(power.coefs_[0], make().fit(rows, y, weights).coefs_[0])
+    power = make().fit(samples, y, 2.0**-20 * weights)  # exact in any dtype
+    assert_array_equal(power.coefs_[0], make().fit(samples, y, weights).coefs_[0])
 
 
 EXTREMES = [(1e-200, 1e-200), (1e200, 1e200), (1e150, 1e200), (1e200, 1e150)]
 
 
-@pytest.mark.parametrize(("factor", "of_rows"), EXTREMES)
-def test_products_of_extreme_weights_of_rows_and_of_classes_keep_their_ratios(factor, of_rows):
+@pytest.mark.parametrize(("factor", "sample_weight"), EXTREMES)
+def test_products_of_extreme_sample_weights_and_class_weights_keep_their_ratios(
+    factor, sample_weight
+):
     class_weight = {0: 1.0, 1: 2.0, 2: 0.5}
     extreme = make(class_weight={label: factor * w for label, w in class_weight.items()})
     plain = make(class_weight=class_weight).fit(X, y)
-    assert_allclose(extreme.fit(X, y, of_rows * ones).coefs_[0], plain.coefs_[0], rtol=1e-9)
+    assert_allclose(extreme.fit(X, y, sample_weight * ones).coefs_[0], plain.coefs_[0], rtol=1e-9)
 
 
-def test_there_must_be_a_row_left_to_train_on():
+def test_some_samples_must_have_a_weight_above_zero():
     nothing = "No row has a weight above zero"
     with pytest.raises(ValueError, match=nothing):
         make(class_weight={0: 0.0, 1: 0.0, 2: 0.0}).fit(X, y)
@@ -348,45 +352,45 @@ def test_there_must_be_a_row_left_to_train_on():
         make(class_weight="balanced").fit(X, y, np.where(y == 0, 1e-320, 1.0))
 
 
-# Weights of classes.
+# Class weights.
 
 
 @pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf, "a", None, [1, 2], 1j, 10**400])
-def test_weights_of_classes_are_finite_and_not_negative(weight):
+def test_class_weights_must_be_finite_and_not_negative(weight):
     with pytest.raises(ValueError, match=r"class_weight has the weight .* for class 1\."):
         make(class_weight={1: weight}).fit(X, y)
     with pytest.raises(ValueError, match=r"class_weight has the weight .* for class 1\."):
         make(class_weight={1: weight}).partial_fit(X, y, classes=[0, 1, 2])
 
 
-def test_a_class_weight_may_name_a_class_that_is_still_to_come():
+def test_a_class_weight_may_name_a_class_that_has_not_occurred():
     first = y < 2
     options = {"classes": [0, 1, 2]}
     named = make(class_weight={1: 3.0, 2: 0.5}).partial_fit(X[first], y[first], **options)
-    by_row = make().partial_fit(X[first], y[first], sample_weight=1 + 2 * y[first], **options)
-    assert_array_equal(named.coefs_[0], by_row.coefs_[0])
+    by_sample = make().partial_fit(X[first], y[first], sample_weight=1 + 2 * y[first], **options)
+    assert_array_equal(named.coefs_[0], by_sample.coefs_[0])
     with pytest.raises(ValueError, match=r"weights for \[5\], which are not among the classes"):
         make(class_weight={0: 1, 1: 1, 2: 1, 5: 1}).partial_fit(X, y, **options)
 
 
-def test_a_class_weight_for_no_class_is_refused_as_by_scikit_learn():
+def test_a_class_weight_for_an_unknown_class_is_refused_as_in_scikit_learn():
     for unknown in ({7: 2.0}, {0: 2.0, 7: 2.0}, {"0": 2.0}):
         with pytest.raises(ValueError, match="not in class_weight"):
             LogisticRegression(class_weight=unknown).fit(X, y)
         with pytest.raises(ValueError, match=r"class_weight has weights for \['?[07]'?\]"):
             make(class_weight=unknown).fit(X, y)
-    # A fold of a cross-validation may lack a class that the others have.
+    # A fold of a cross-validation may lack a class.
     complete = {0: 1.0, 1: 2.0, 2: 1.0, 7: 2.0}
     LogisticRegression(class_weight=complete).fit(X, y)
     weighted = make(class_weight=complete).fit(X, y)
     assert_array_equal(weighted.coefs_[0], make(class_weight={1: 2.0}).fit(X, y).coefs_[0])
 
 
-# Held-out rows.
+# Held-out samples.
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "labels", "fraction", "message"),
+    ("n_samples", "labels", "fraction", "message"),
     [
         (60, y, 0.99, "validation_fraction=0.99 holds 60 rows out of n_samples=60"),
         (4, y, 0.1, "only 1 member of a weight above zero, such as 1"),
@@ -394,16 +398,16 @@ def test_a_class_weight_for_no_class_is_refused_as_by_scikit_learn():
         (2, indicator, 0.1, "validation_fraction=0.1 holds 2 rows out of n_samples=2"),
     ],
 )
-def test_there_must_be_rows_to_hold_out(n_rows, labels, fraction, message):
+def test_there_must_be_enough_samples_to_hold_some_out(n_samples, labels, fraction, message):
     model = make(early_stopping=True, validation_fraction=fraction)
     with pytest.raises(ValueError, match=message):
-        model.fit(X[:n_rows], labels[:n_rows])
+        model.fit(X[:n_samples], labels[:n_samples])
 
 
 # Nothing is changed.
 
 
-def test_what_is_refused_changes_nothing():
+def test_calls_that_are_refused_change_nothing():
     model = make(warm_start=True).fit(X, y)
     before = pickle.dumps(model)
     for call in (
@@ -425,25 +429,25 @@ def test_what_is_refused_changes_nothing():
     assert pickle.dumps(anew) == before
 
 
-def test_neither_rows_nor_labels_nor_weights_are_written_to():
-    rows, labels, weights = X.copy(), y.copy(), 1e300 * ones
+def test_samples_labels_and_weights_are_not_written_to():
+    samples, labels, weights = X.copy(), y.copy(), 1e300 * ones
     sparse = csr_array((np.ones(4), [1, 1, 0, 3], [0, 2, 4, *[4] * 58]), shape=(60, 4))
-    given = [rows, labels, weights, sparse.data, sparse.indices, sparse.indptr]
+    given = [samples, labels, weights, sparse.data, sparse.indices, sparse.indptr]
     copies = [array.copy() for array in given]
     for array in given:
         array.flags.writeable = False
-    for some in (rows, sparse):
-        make().fit(some, labels, weights, X_val=some, y_val=labels, sample_weight_val=weights)
-        make().partial_fit(some, labels, [0, 1, 2], weights).predict(some)
+    for given_X in (samples, sparse):
+        make().fit(given_X, labels, weights, X_val=given_X, y_val=labels, sample_weight_val=weights)
+        make().partial_fit(given_X, labels, [0, 1, 2], weights).predict(given_X)
     for array, copy in zip(given, copies, strict=True):
         assert_array_equal(array, copy)
 
 
-def test_no_warning_leaks_from_extreme_rows():
+def test_extreme_samples_give_no_runtime_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         for factor in (1e-320, 1e-200, 1e150, 1e200, 1.7e308):
             scaled = np.clip(X, -1, 1) * factor
-            for rows in (scaled, csr_array(scaled)):
+            for samples in (scaled, csr_array(scaled)):
                 with suppress(ValueError):
-                    make().fit(rows, y).predict_proba(rows)
+                    make().fit(samples, y).predict_proba(samples)

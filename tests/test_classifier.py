@@ -1,4 +1,4 @@
-"""The estimator: the exercise's numbers, plain re-computations, labels, weights, bad input."""
+"""TwoLayerClassifier: the exercise's numbers, plain recomputations, labels, weights, errors."""
 
 import pickle
 import warnings
@@ -29,7 +29,7 @@ def parameters(model):
     return np.concatenate([array.ravel() for array in model.coefs_ + model.intercepts_])
 
 
-# The published exercise, through the public estimator.
+# The numbers that the exercise publishes.
 
 
 def toy_model(**params):
@@ -45,7 +45,7 @@ def toy_model(**params):
 
 
 def test_toy_scores_and_loss_are_the_published_ones():
-    # One update too small to change a bit of the weights leaves the initial model.
+    # An update with so small a learning rate leaves every bit of the initial parameters unchanged.
     model = toy_model(alpha=0.1, learning_rate=1e-300, max_updates=1).fit(TOY_X, TOY_Y)
     published = [
         [-0.81233741, -1.27654624, -0.70335995],
@@ -71,11 +71,11 @@ def test_toy_last_loss_is_the_published_one():
     assert_allclose(model.batch_loss_curve_[-1], 0.0171496079387320, rtol=1e-10)
 
 
-# Fifty updates, computed in plain float64.
+# Fifty updates against plain formulas.
 
 
 def plain_updates(X, y, w, n_updates, *, alpha, rate, decay, momentum, batch_size, rng):
-    """Train as the formulas say, for three classes; the drawing order is the exercise's."""
+    """Train on three classes in plain float64; random numbers are drawn as in the exercise."""
     W1 = rng.standard_normal((X.shape[1], 6)) * np.sqrt(2 / X.shape[1])
     W2 = rng.standard_normal((6, 3)) * np.sqrt(2 / 6)
     params = [W1, W2, np.zeros(6), np.zeros(3)]
@@ -110,7 +110,7 @@ def plain_updates(X, y, w, n_updates, *, alpha, rate, decay, momentum, batch_siz
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-4)])
-def test_fifty_updates_agree_with_the_plain_formulas(data, dtype, tolerance):
+def test_fifty_updates_equal_the_plain_formulas(data, dtype, tolerance):
     X, y = data
     X = X.astype(dtype)
     w = np.random.RandomState(1).uniform(0.1, 3, len(X))
@@ -176,7 +176,7 @@ def test_labels_of_any_kind(data, labels):
     assert_array_equal(parameters(model), parameters(numbered))
 
 
-def test_probabilities_are_those_of_the_scores(data):
+def test_probabilities_are_the_softmax_or_sigmoid_of_the_scores(data):
     X, y = data
     three = TwoLayerClassifier(max_iter=5, random_state=0).fit(X, y)
     e = np.exp(three.decision_function(X))
@@ -200,7 +200,7 @@ def test_pandas_names_are_kept_and_checked():
         model.predict(frame.to_numpy())
 
 
-# The array that is handed in.
+# Dtypes and layouts of X.
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_any_layout_gives_the_same_and_is_not_written_to(data, layout, tmp_path)
 # Weights.
 
 
-def test_zero_weight_leaves_the_row_out(data):
+def test_samples_of_weight_zero_are_left_out(data):
     X, y = data
     w = np.random.RandomState(0).randint(0, 3, len(X)).astype(float)
     options = {"max_iter": 4, "random_state": 0, "batch_size": 16}
@@ -266,7 +266,7 @@ def test_zero_weight_leaves_the_row_out(data):
     assert_array_equal(parameters(weighted), parameters(left_out))
 
 
-def test_integer_weights_are_repeated_rows_where_batches_are_all_data(data):
+def test_integer_weights_are_repetitions_if_a_batch_holds_all_samples(data):
     X, y = data
     w = np.random.RandomState(0).randint(0, 3, len(X))
     options = {"max_iter": 20, "random_state": 0, "batch_size": 1000}
@@ -283,14 +283,14 @@ def test_class_weight_is_sample_weight_by_class(data, class_weight):
     weight = {0: 2.0, 1: 1.0, 2: 0.5}
     if class_weight == "balanced":
         weight = {c: w.sum() / (3 * w[y == c].sum()) for c in (0, 1, 2)}
-    by_row = w * np.array([weight[c] for c in y])
+    by_sample = w * np.array([weight[c] for c in y])
     options = {"max_iter": 4, "random_state": 0}
     by_class = TwoLayerClassifier(class_weight=class_weight, **options).fit(X, y, w)
-    expected = TwoLayerClassifier(**options).fit(X, y, by_row)
+    expected = TwoLayerClassifier(**options).fit(X, y, by_sample)
     assert_allclose(parameters(by_class), parameters(expected), rtol=1e-10)
 
 
-def test_balanced_partial_fit_counts_all_rows_so_far(data):
+def test_balanced_partial_fit_counts_all_samples_so_far(data):
     X, y = data
     first, second = slice(0, 40), slice(40, 120)
     options = {"random_state": 0}
@@ -304,10 +304,10 @@ def test_balanced_partial_fit_counts_all_rows_so_far(data):
     assert_allclose(parameters(model), parameters(expected), rtol=1e-10)
 
 
-# Going on: partial_fit, warm_start, random numbers, pickles.
+# Continued training: partial_fit, warm_start, random numbers, pickles.
 
 
-def test_warm_start_goes_on_where_the_last_fit_ended(data):
+def test_a_warm_start_continues_the_last_fit(data):
     X, y = data
     options = {"random_state": 0, "batch_size": 32, "learning_rate_decay": 0.9}
     whole = plain_classifier(max_iter=6, **options).fit(X, y)
@@ -319,7 +319,7 @@ def test_warm_start_goes_on_where_the_last_fit_ended(data):
     assert (parts.n_iter_, parts.n_updates_) == (3, whole.n_updates_)
 
 
-def test_partial_fit_is_fit_without_decay(data):
+def test_partial_fit_equals_fit_without_decay(data):
     X, y = data
     options = {"random_state": 0, "batch_size": 32, "learning_rate_decay": 1.0}
     whole = plain_classifier(max_iter=5, **options).fit(X, y)
@@ -331,7 +331,7 @@ def test_partial_fit_is_fit_without_decay(data):
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_pickled_and_kept_models_train_on_alike(data, protocol):
+def test_pickled_models_continue_training_in_the_same_way(data, protocol):
     X, y = data
     for model in [
         TwoLayerClassifier(random_state=0, max_iter=3).fit(X, y),
@@ -344,14 +344,14 @@ def test_pickled_and_kept_models_train_on_alike(data, protocol):
         assert_array_equal(parameters(loaded), parameters(model))
 
 
-def test_the_global_random_state_is_not_touched(data):
+def test_the_global_random_state_is_unchanged(data):
     X, y = data
     before = np.random.mtrand._rand.get_state()[1].copy()
     TwoLayerClassifier(random_state=0, max_iter=2).fit(X, y).predict(X)
     assert_array_equal(np.random.mtrand._rand.get_state()[1], before)
 
 
-def test_a_random_state_instance_is_consumed(data):
+def test_a_random_state_instance_advances(data):
     X, y = data
     rng = np.random.RandomState(3)
     first = TwoLayerClassifier(random_state=rng, max_iter=2).fit(X, y)
@@ -361,14 +361,14 @@ def test_a_random_state_instance_is_consumed(data):
     assert not np.array_equal(parameters(first), parameters(second))
 
 
-def test_a_pickle_is_little_larger_than_the_parameters(data):
+def test_a_pickle_is_hardly_larger_than_the_parameters(data):
     X, y = data
     model = TwoLayerClassifier(batch_size=5, max_iter=50, n_iter_no_change=None).fit(X, y)
     assert len(model.batch_loss_curve_) == 50 * 24
     assert len(pickle.dumps(model)) < parameters(model).nbytes + 4096
 
 
-def test_a_pickle_counts_the_updates_whose_losses_it_leaves_out(data):
+def test_a_pickle_without_batch_losses_still_counts_their_updates(data):
     X, y = data
     model = TwoLayerClassifier(batch_size=40, max_iter=2, random_state=0).fit(X, y)
     loaded = pickle.loads(pickle.dumps(model))
@@ -378,7 +378,7 @@ def test_a_pickle_counts_the_updates_whose_losses_it_leaves_out(data):
     model.partial_fit(X[:80], y[:80])
     assert loaded.batch_loss_curve_ == model.batch_loss_curve_[6:]
     assert loaded.n_updates_ == model.n_updates_ == 8
-    # From here on the fit can be gone on with, and pickles hold everything.
+    # This training can be continued, so that pickles hold all losses.
     assert pickle.loads(pickle.dumps(model)).batch_loss_curve_ == model.batch_loss_curve_
 
 
@@ -399,7 +399,7 @@ def test_features_that_are_not_scaled_do_not_diverge(data):
 def test_history(data):
     X, y = data
     model = TwoLayerClassifier(max_iter=4, batch_size=50, random_state=0).fit(X, y)
-    batches = np.reshape(model.batch_loss_curve_, (4, 3))  # of 50, 50 and 20 rows
+    batches = np.reshape(model.batch_loss_curve_, (4, 3))  # of 50, 50 and 20 samples
     assert_allclose(model.loss_curve_, batches @ [50, 50, 20] / 120)
     assert model.loss_ == model.loss_curve_[-1]
     assert model.best_loss_ == min(model.loss_curve_)
@@ -408,13 +408,13 @@ def test_history(data):
 
 
 def test_train_scores_are_accuracies_of_the_batches():
-    # A rate too small to change a prediction makes the running accuracy the final one.
+    # At so small a learning rate no prediction changes, and all batches see the final network.
     X, y = load_iris(return_X_y=True)
     model = plain_classifier(max_iter=2, learning_rate=1e-12, random_state=0).fit(X, y)
     assert_allclose(model.train_scores_, [model.score(X, y)] * 2)
 
 
-def test_max_updates_stops_inside_an_epoch(data):
+def test_max_updates_can_stop_within_an_epoch(data):
     X, y = data
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -433,7 +433,7 @@ def test_stopping_by_tol(data):
         plain_classifier(max_iter=3, random_state=0).fit(*data)
 
 
-def test_verbose_prints_a_line_an_epoch(data, capsys):
+def test_verbose_prints_a_line_for_each_epoch(data, capsys):
     TwoLayerClassifier(max_iter=3, verbose=True, random_state=0).fit(*data)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
@@ -441,7 +441,7 @@ def test_verbose_prints_a_line_an_epoch(data, capsys):
     assert all("loss" in line and "accuracy" in line for line in lines)
 
 
-# Bad input.
+# Errors.
 
 
 @pytest.mark.parametrize(
@@ -460,12 +460,12 @@ def test_verbose_prints_a_line_an_epoch(data, capsys):
     ],
     ids=str,
 )
-def test_bad_parameters_are_named(data, params, message):
+def test_errors_name_invalid_hyper_parameters(data, params, message):
     with pytest.raises(ValueError, match=message):
         TwoLayerClassifier(**params).fit(*data)
 
 
-def test_bad_data_is_named(data):
+def test_errors_name_invalid_data(data):
     X, y = data
     model = TwoLayerClassifier()
     with pytest.raises(NotFittedError, match="not fitted yet"):
@@ -526,12 +526,12 @@ def test_warm_start_errors(data):
         model.set_params(hidden_size=7).fit(X, y)
 
 
-def test_divergence_stops_at_once_and_leaves_the_model_as_it_was(data):
+def test_divergence_stops_the_training_and_changes_nothing(data):
     X, y = data
     model = plain_classifier(learning_rate=1e200, alpha=1.0, random_state=0)
     message = r"loss became (nan|inf) at update \d, with learning_rate=1e\+200.*smaller"
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # the overflow on the way is not worth a warning
+        warnings.simplefilter("error")  # an overflow before the error gives no warning
         with pytest.raises(ValueError, match=message):
             model.fit(X, y)
     assert not hasattr(model, "coefs_")

@@ -88,7 +88,7 @@ def fit(example, client, search, X=X, y=y):
 
 @cache
 def fit_locally(example, kind):
-    """Fit a search in this process, in one thread as Dask's workers do."""
+    """Fit a search in this process, in one thread. Workers also use one."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return make_search(example, kind).fit(X, y)
@@ -96,7 +96,7 @@ def fit_locally(example, kind):
 
 def assert_same_results(search, local):
     scores = [name for name in local.cv_results_ if "_test_score" in name]
-    assert len(scores) == 3 + 3  # of each split; mean, deviation, rank
+    assert len(scores) == 3 + 3  # three splits; mean, deviation and rank
     for name in scores:
         assert_array_equal(search.cv_results_[name], local.cv_results_[name])
     assert search.cv_results_["params"] == local.cv_results_["params"]
@@ -174,7 +174,7 @@ def test_a_task_that_kills_its_workers_is_given_up(example, client, monkeypatch)
 
 
 def test_workers_are_not_the_main_process(client):
-    """A fit takes over Ctrl-C in the main process alone, which it knows by this name."""
+    """A fit handles Ctrl-C only in the process with this name."""
     name = client.submit(lambda: current_process().name, pure=False).result(timeout=60)
     assert name != "MainProcess"
 
@@ -185,10 +185,10 @@ def test_callbacks_and_warnings_cross_the_cluster(example, client, capsys):
 
     search = make_search(example, "grid", steps=2, max_iter=2).set_callbacks(ProgressBar())
     search.set_params(error_score="raise")
-    # The default schedule ends as planned and gives no ConvergenceWarning; this one does.
+    # With the default schedule a fit ends as planned, and gives no ConvergenceWarning.
     search.set_params(estimator__network__learning_rate_schedule="exponential")
     backend = example.DurableBackend(client=client, scatter=[X, y])
-    with joblib.parallel_config(backend), pytest.warns(ConvergenceWarning):  # of the refit
+    with joblib.parallel_config(backend), pytest.warns(ConvergenceWarning):  # from the refit
         search.fit(X, y)
     assert "candidate-split-evaluation" in capsys.readouterr().out
     with joblib.parallel_config(backend), warnings.catch_warnings():
@@ -197,11 +197,11 @@ def test_callbacks_and_warnings_cross_the_cluster(example, client, capsys):
             search.fit(X, y)
 
 
-# The example as a script.
+# The example.
 
 
 def read_table(folder):
-    """Return the table of candidates that the example has written, a dictionary for each."""
+    """Return the candidates in the table of the example, each as a dictionary."""
     with (folder / "cv_results.csv").open() as file:
         return list(csv.DictReader(file))
 
@@ -264,7 +264,7 @@ def test_a_scheduler_that_does_not_answer(listens, reason, tmp_path, monkeypatch
         assert part in ended.value.code
 
 
-def test_an_address_of_no_kind(example):
+def test_an_address_with_an_unknown_scheme(example):
     message = "does not answer: unknown address scheme 'udp'"
     with pytest.raises(SystemExit, match=message), example.join_cluster("udp://127.0.0.1:1", 1):
         pass

@@ -1,4 +1,4 @@
-"""The examples run as a person runs them, and end by saying what they found."""
+"""The examples run, and print what they found and where they saved it."""
 
 import importlib.util
 import runpy
@@ -19,7 +19,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 def run(monkeypatch, capsys):
     """Return a function that runs an example as a script in this process and returns its output.
 
-    A process of its own would spend more time on imports than on the example.
+    A subprocess would spend more time on imports than on the example.
     """
     monkeypatch.syspath_prepend(EXAMPLES)  # as Python does when it runs a script
 
@@ -49,7 +49,7 @@ def test_help(script, run, capsys):
 
 
 def test_toy_model(tmp_path):
-    """This example has a process of its own, as when a person runs it."""
+    """This example runs in a subprocess, as if a person ran it."""
     command = [sys.executable, EXAMPLES / "toy_model.py", "--output", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
@@ -110,7 +110,7 @@ def patches():
 
 
 def make_pictures(n_pictures):
-    """Make upright, level and slanting waves of light; where they begin tells nothing."""
+    """Make pictures of vertical, horizontal and diagonal waves, whose phase is random."""
     rng = np.random.default_rng(0)
     y = rng.integers(3, size=n_pictures)
     down, right = np.indices((32, 32))
@@ -121,11 +121,11 @@ def make_pictures(n_pictures):
     return pictures.reshape(n_pictures, -1), y
 
 
-def test_patch_features_are_those_of_a_plain_computation(patches):
+def test_patch_features_equal_a_plain_computation(patches):
     X, _ = make_pictures(150)
     sample = {"n_patches": 3_000, "n_passes": 2, "n_standardise": 150}
     features = patches.PatchFeatures(12, **sample, n_jobs=2, random_state=0)
-    found = features.fit(X).transform(X)  # the second block of pictures is shorter
+    found = features.fit(X).transform(X)  # in blocks of pictures, of which the second is shorter
     centroids = features.centroids_.astype(np.float64)
 
     expected, all_whitened = [], []
@@ -172,8 +172,8 @@ def test_cifar10_patches(patches, validate, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(patches, "fetch_cifar10", fetch)
     monkeypatch.setattr(patches, "N_VALIDATION", 100)
     patches.main(tmp_path, None, 0, 20, 2_000, 10, validate)
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     name = "validation" if validate else "test"
-    assert float(said.split(f"{name} accuracy ")[1].split()[0]) > 0.9  # 0.33 by chance
+    assert float(printed.split(f"{name} accuracy ")[1].split()[0]) > 0.9  # 0.33 by chance
     assert ("test" in asked) == (not validate)
     assert (tmp_path / "centroids.png").stat().st_size > 5000

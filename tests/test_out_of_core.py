@@ -1,4 +1,4 @@
-"""Rows in a mapped file train and predict as rows in memory do, and are never copied whole."""
+"""Memory-mapped samples give the same results as samples in memory, and are never copied whole."""
 
 import importlib.util
 import json
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 EXAMPLE = Path(__file__).parent.parent / "examples" / "out_of_core.py"
 ARGUMENTS = {"output": None, "gigabytes": 0.02, "dtype": "float32", "epochs": 1, "seed": 0}
 DTYPES = ["uint8", "float32"]
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells private memory")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports private memory")
 
 
 def map_file(X, folder):
@@ -32,10 +32,11 @@ def map_file(X, folder):
     return np.load(folder / "X.npy", mmap_mode="r")
 
 
-def make_rows(dtype, n_rows=700, n_features=30):
+def make_samples(dtype, n_samples=700, n_features=30):
     rng = np.random.default_rng(0)
-    y = rng.integers(3, size=n_rows)
-    X = rng.integers(6, size=(n_rows, n_features)) + 2 * (np.arange(n_features) % 3 == y[:, None])
+    y = rng.integers(3, size=n_samples)
+    X = rng.integers(6, size=(n_samples, n_features))
+    X += 2 * (np.arange(n_features) % 3 == y[:, np.newaxis])
     return X.astype(dtype), np.array(["ant", "bee", "fly"])[y]
 
 
@@ -47,7 +48,7 @@ def assert_same_network(model, other):
     assert model.validation_scores_ == other.validation_scores_
 
 
-# A read-only map gives the numbers that memory gives, bit for bit.
+# A read-only mapped file gives the same results as memory, bit for bit.
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -63,7 +64,7 @@ def assert_same_network(model, other):
     ids=str,
 )
 def test_fit_and_predict(dtype, options, tmp_path):
-    X, y = make_rows(dtype)
+    X, y = make_samples(dtype)
     mapped = map_file(X, tmp_path)
     assert not mapped.flags.writeable
     w = np.random.default_rng(1).uniform(size=len(y))
@@ -79,8 +80,8 @@ def test_fit_and_predict(dtype, options, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_validation_rows(dtype, tmp_path):
-    X, y = make_rows(dtype)
+def test_validation_samples(dtype, tmp_path):
+    X, y = make_samples(dtype)
     mapped = map_file(X, tmp_path)
     models = [TwoLayerClassifier(20, max_iter=5, random_state=0) for _ in range(2)]
     models[0].fit(mapped[:500], y[:500], X_val=mapped[500:], y_val=y[500:])
@@ -91,12 +92,12 @@ def test_validation_rows(dtype, tmp_path):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_partial_fit(dtype, solver, tmp_path):
-    X, y = make_rows(dtype)
+    X, y = make_samples(dtype)
     mapped = map_file(X, tmp_path)
     models = [TwoLayerClassifier(20, solver=solver, random_state=0) for _ in range(2)]
-    for rows in (slice(0, 300), slice(300, 301), slice(301, None)):
+    for chunk in (slice(0, 300), slice(300, 301), slice(301, None)):
         for model, source in zip(models, (mapped, X), strict=True):
-            model.partial_fit(source[rows], y[rows], classes=["ant", "bee", "fly"])
+            model.partial_fit(source[chunk], y[chunk], classes=["ant", "bee", "fly"])
     assert_same_network(*models)
 
 
@@ -113,15 +114,15 @@ example = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(example)
 warnings.simplefilter("ignore")
 
-n_rows = 2**27 // 4096 // np.dtype(dtype).itemsize
-y = np.arange(n_rows) % 3
-X = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(n_rows, 4096))
-for start in range(0, n_rows, 1000):
+n_samples = 2**27 // 4096 // np.dtype(dtype).itemsize
+y = np.arange(n_samples) % 3
+X = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(n_samples, 4096))
+for start in range(0, n_samples, 1000):
     X[start : start + 1000] = y[start : start + 1000, np.newaxis]
 del X
 X = np.load(path, mmap_mode="r")
 options = {"max_iter": 1, "max_updates": 10, "random_state": 0}
-fitted = TwoLayerClassifier(10, **options).fit(X[:300], y[:300])  # what a first fit imports
+fitted = TwoLayerClassifier(10, **options).fit(X[:300], y[:300])  # imports what a fit needs
 fitted.predict(X[:300])
 
 jobs = {
@@ -157,10 +158,10 @@ def test_private_memory_stays_far_below_the_size_of_the_file(dtype, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert path.stat().st_size > 2**27
-    path.unlink()  # pytest would keep it
+    path.unlink()  # pytest would keep the file
     grown = json.loads(done.stdout.splitlines()[-1])
     assert len(grown) == 8
-    # A copy as bytes would take 128 MB, and what "lbfgs" sums batches in takes 40 to 60.
+    # A copy as bytes would take 128 MB. The buffers of "lbfgs" take 30 to 60 MB.
     assert {name: mb for name, mb in grown.items() if not mb < 100} == {}
 
 
@@ -169,7 +170,7 @@ def test_private_memory_stays_far_below_the_size_of_the_file(dtype, tmp_path):
 
 @pytest.fixture
 def example(tmp_path, monkeypatch):
-    """The example as a module, whose temporary folders are made in tmp_path."""
+    """Return the example as a module that creates its temporary folders in tmp_path."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     spec = importlib.util.spec_from_file_location("out_of_core", EXAMPLE)
     module = importlib.util.module_from_spec(spec)
@@ -177,7 +178,7 @@ def example(tmp_path, monkeypatch):
     return module
 
 
-def test_the_example_tells_what_it_found(tmp_path):
+def test_the_example_prints_what_it_found(tmp_path):
     done = subprocess.run(
         [sys.executable, EXAMPLE, "--gigabytes", "0.03", "--epochs", "1", "--dtype", "uint8"],
         capture_output=True,
@@ -187,11 +188,11 @@ def test_the_example_tells_what_it_found(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
-    said = done.stdout
-    assert said.count("100 %") == 2
+    printed = done.stdout
+    assert printed.count("100 %") == 2
     for phase in ("write", "fit", "predict", "partial_fit"):
-        assert f"\n{phase}: " in said
-    *_, accuracy, memory = said.splitlines()
+        assert f"\n{phase}: " in printed
+    *_, accuracy, memory = printed.splitlines()
     assert float(accuracy.split()[1]) > 0.5
     assert "a file of 31 MB took at most " in memory
     if sys.platform == "linux":
@@ -199,9 +200,9 @@ def test_the_example_tells_what_it_found(tmp_path):
         assert 20 < private < total < 1000
 
 
-def test_the_streamed_accuracy_is_of_rows_yet_to_be_trained_on(example):
+def test_the_streamed_accuracy_is_measured_before_the_samples_are_trained_on(example):
     class Memoriser:
-        """Predicts the rows it was trained on, and no others."""
+        """A model that predicts only the samples it was trained on."""
 
         seen = 0
 
@@ -215,14 +216,14 @@ def test_the_streamed_accuracy_is_of_rows_yet_to_be_trained_on(example):
     assert example.test_then_train(Memoriser(), y[:, np.newaxis], y) == 0
 
 
-@pytest.mark.parametrize("n_rows", [1, 999, 1000, 1001, 2345])
-def test_chunks_cover_all_rows_and_progress_ends_at_100(example, n_rows, capsys):
-    covered = [np.arange(n_rows)[rows] for rows in example.chunks(n_rows, "done")]
-    assert_array_equal(np.concatenate(covered), np.arange(n_rows))
+@pytest.mark.parametrize("n_samples", [1, 999, 1000, 1001, 2345])
+def test_chunks_cover_all_samples_and_progress_ends_at_100(example, n_samples, capsys):
+    covered = [np.arange(n_samples)[chunk] for chunk in example.chunks(n_samples, "done")]
+    assert_array_equal(np.concatenate(covered), np.arange(n_samples))
     assert capsys.readouterr().out.splitlines()[-1] == "done  100 %"
 
 
-def test_the_file_stays_in_a_folder_that_was_chosen(example, tmp_path, capsys):
+def test_the_file_is_kept_in_a_chosen_folder(example, tmp_path, capsys):
     example.main(**ARGUMENTS | {"output": tmp_path / "new" / "folder"})
     X = np.load(tmp_path / "new" / "folder" / "pictures.npy", mmap_mode="r")
     assert X.shape == (1310, 4096)
@@ -235,7 +236,9 @@ def test_the_file_stays_in_a_folder_that_was_chosen(example, tmp_path, capsys):
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()], ids=repr)
 @pytest.mark.parametrize("where", ["write_pictures", "test_then_train"])
-def test_the_temporary_folder_goes_after_an_error(example, where, error, tmp_path, monkeypatch):
+def test_the_temporary_folder_is_deleted_after_an_error(
+    example, where, error, tmp_path, monkeypatch
+):
     seen = []
 
     def fail(*args):
@@ -249,7 +252,7 @@ def test_the_temporary_folder_goes_after_an_error(example, where, error, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_temporary_folder_goes_after_ctrl_c(tmp_path):
+def test_the_temporary_folder_is_deleted_after_ctrl_c(tmp_path):
     with subprocess.Popen(
         [sys.executable, EXAMPLE, "--gigabytes", "1"],
         stdout=subprocess.PIPE,
@@ -266,9 +269,7 @@ def test_the_temporary_folder_goes_after_ctrl_c(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_without_room_is_refused_before_anything_is_written(
-    example, tmp_path, monkeypatch, capsys
-):
+def test_a_full_disk_is_refused_before_anything_is_written(example, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2**24))
     wanted = r"0\.02 GB free, too little for a file of 0\.03 GB.*--output.*--gigabytes"
     with pytest.raises(SystemExit, match=wanted):
@@ -278,14 +279,14 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(
 
 
 @pytest.mark.parametrize("gigabytes", [-1, 0, 0.001])
-def test_too_small_a_file_is_refused(example, gigabytes, tmp_path):
+def test_a_file_that_is_too_small_is_refused(example, gigabytes, tmp_path):
     with pytest.raises(SystemExit, match=f"--gigabytes {gigabytes} is .* rows: too few"):
         example.main(**ARGUMENTS | {"gigabytes": gigabytes})
     assert list(tmp_path.iterdir()) == []
 
 
 @on_linux
-def test_a_phase_sees_private_memory_that_is_soon_freed(example, capsys):
+def test_a_phase_measures_private_memory_that_is_soon_freed(example, capsys):
     with example.Phase("idle") as idle:
         pass
     with example.Phase("busy") as busy:
@@ -299,12 +300,10 @@ def test_a_phase_sees_private_memory_that_is_soon_freed(example, capsys):
     assert capsys.readouterr().out.count("peak memory") == 2
 
 
-def test_other_systems_are_told_that_memory_was_not_measured(
-    example, tmp_path, monkeypatch, capsys
-):
+def test_other_systems_report_that_memory_was_not_measured(example, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(example, "STATUS", tmp_path / "nowhere")
     assert isnan(example.memory("RssAnon"))
     example.main(**ARGUMENTS)
-    said = capsys.readouterr().out
-    assert "took at most nan MB of private memory and nan MB in total" in said
-    assert "only Linux" in said.splitlines()[-1]
+    printed = capsys.readouterr().out
+    assert "took at most nan MB of private memory and nan MB in total" in printed
+    assert "only Linux" in printed.splitlines()[-1]

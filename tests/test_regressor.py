@@ -105,7 +105,7 @@ def test_r2_of_constant_targets_equals_scikit_learns():
     X, X_val = np.zeros((6, 1)), np.zeros((4, 1))
     y = np.tile([0.1, -3.0, 7.0, 1.0], (6, 1))
     y[:, 3] = np.arange(6)
-    y_val = np.tile([0.1, -3.0, 7.5, 1.0], (4, 1))  # two constants are met and one is missed
+    y_val = np.tile([0.1, -3.0, 7.5, 1.0], (4, 1))  # one constant differs from y
     y_val[:, 3] = np.arange(4)
     model = plain(solver="sgd", max_iter=2).fit(X, y, X_val=X_val, y_val=y_val)
     assert_allclose(model.validation_scores_, 2 * [r2_score(y_val, model.predict(X_val))])
@@ -520,7 +520,7 @@ def described(cls):
     return {name: " ".join(text.split()) for name, text in entries}
 
 
-def test_hyper_parameters_are_described_alike():
+def test_hyper_parameters_have_the_same_descriptions():
     ours, theirs = described(TwoLayerRegressor), described(TwoLayerClassifier)
     assert set(TwoLayerRegressor().get_params()) < set(ours)
     named = {"alpha", "learning_rate", "dropout", "max_iter"}  # their "auto" differs

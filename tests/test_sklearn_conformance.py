@@ -64,7 +64,7 @@ CLASSIFIERS = [
 REGRESSORS = [
     {"solver": "sgd", "activation": "identity", "early_stopping": True},
     {"solver": "adam", "activation": "logistic", "warm_start": True},
-    {"solver": "lbfgs"},
+    {"solver": "lbfgs", "activation": "tanh"},
 ]
 SETTINGS = [
     TwoLayerClassifier(),

@@ -81,6 +81,7 @@ def test_class_weights_equal_scikit_learns(labels, class_weight):
     assert_same_parameters(model, make().fit(X, numbers, weights[numbers]), rtol=1e-10)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")  # as of a division by their weight, zero
 def test_balanced_weights_of_a_stream_ignore_classes_that_have_not_occurred():
     first = y < 2
     counts = np.bincount(y[first], w[first])
