@@ -44,10 +44,16 @@ def new(**options):
     return TwoLayerClassifier(**OPTIONS | options)
 
 
-def make_rows(n_rows=160, n_features=60, seed=0):
-    """Make sparse counts of three classes; features are rare, and the last ten never occur."""
+def make_rows(n_rows=160, n_features=400, seed=0, long=slice(40, 80)):
+    """Make sparse counts of three classes; the last ten features never occur.
+
+    Forty samples have less than half of the features between them, so that a chunk of a stream
+    copies the rows of W1 of its own features alone. The `long` samples have more than half.
+    """
     rng = np.random.default_rng(seed)
-    X = (rng.random((n_rows, n_features)) < 0.06) * rng.integers(1, 4, (n_rows, n_features))
+    share = np.full((n_rows, 1), 3 / n_features)
+    share[long] = 0.2
+    X = (rng.random((n_rows, n_features)) < share) * rng.integers(1, 4, (n_rows, n_features))
     X[:, -10:] = 0
     y = rng.permutation(np.arange(n_rows) % 3)
     X[np.arange(n_rows), y] += 2
@@ -75,14 +81,19 @@ def freeze(value):
 
 
 def state(model):
-    """Return all that is public of an estimator: its parameters and its fitted attributes."""
+    """Return the public attributes of an estimator, without weights that are computed if read."""
     return {name: freeze(getattr(model, name)) for name in vars(model) if not name.startswith("_")}
+
+
+def state_when_read(model):
+    """Return the `state` and the weights: to read them applies the pending updates of a stream."""
+    return state(model) | {"coefs_": freeze(getattr(model, "coefs_", None))}
 
 
 def assert_same_state(model, expected, but_for=()):
     """Assert that the public state of a model is that of another, or a `state`, bit by bit."""
-    found = state(model)
-    expected = expected if isinstance(expected, dict) else state(expected)
+    expected = expected if isinstance(expected, dict) else state_when_read(expected)
+    found = state_when_read(model) if "coefs_" in expected else state(model)
     assert found.keys() == expected.keys()
     differing = [name for name in found if found[name] != expected[name] and name not in but_for]
     assert differing == []

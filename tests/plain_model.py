@@ -82,6 +82,7 @@ class PlainModel:
     def __init__(self, **parameters):
         self.parameters = parameters
         self.fitted = False
+        self.copied = False  # since the weights were drawn
         self.going_on = None  # what a later call goes on from, or None
 
     def fit(self, X, y, sample_weight=None, validation=None, max_updates=None):
@@ -212,7 +213,7 @@ class PlainModel:
     def _start(self, n_features, y, classes, rng):
         """Draw the weights and forget what was."""
         hidden = self.parameters["hidden_size"]
-        self.classes = classes
+        self.classes, self.copied = classes, False
         self.softmax = y.ndim == 1 and len(classes) > 2
         n_outputs = 1 if y.ndim == 1 and len(classes) == 2 else len(classes)
         W1 = self.parameters["init"] * rng.standard_normal((n_features, hidden))

@@ -18,6 +18,7 @@ from estimator_state import (
     new,
     parameters,
     state,
+    state_when_read,
 )
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
@@ -159,7 +160,7 @@ def stream(kind, solver, *, fail=None, look=False, pickled="no", **options):
             if pickled == "before":
                 model = pickle.loads(pickle.dumps(model))
             if look:
-                before, attributes = state(model), set(vars(model))
+                before, attributes = state_when_read(model), set(vars(model))
                 scores = model.decision_function(rows)
             if fail is not None:
                 fail(model, model.partial_fit, *chunk)
@@ -176,7 +177,7 @@ def stream(kind, solver, *, fail=None, look=False, pickled="no", **options):
 @cache
 def state_without_failure(kind, solver, *, with_generator=False, **options):
     """Return the state after the same stream in which nothing failed."""
-    return state(stream(kind, solver, **drawing(with_generator), **options))
+    return state_when_read(stream(kind, solver, **drawing(with_generator), **options))
 
 
 def drawing(with_generator):
@@ -401,14 +402,17 @@ def test_lbfgs_ends_with_finite_numbers_or_with_an_error(kind, scale):
 
 
 class Scarce:
-    """A function of NumPy that fails when the package calls functions for the n-th time."""
+    """A function of NumPy that fails when the package calls functions for the n-th time.
+
+    A call that writes to `out` is not counted, as it needs no memory.
+    """
 
     def __init__(self, function, calls):
         self.function, self.calls = function, calls
 
     def __call__(self, *args, **kwargs):
         caller = sys._getframe(1).f_globals.get("__name__", "")
-        if caller.startswith("sk_twolayer"):
+        if caller.startswith("sk_twolayer") and "out" not in kwargs:
             self.calls["made"] += 1
             if self.calls["made"] == self.calls["fail_at"]:
                 raise MemoryError("no memory left")
@@ -467,7 +471,7 @@ def moments_of(train):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
 def test_a_stream_survives_that_memory_runs_out_at_any_moment(kind, solver, look):
-    never = state(stream(kind, solver, look=look))
+    never = state_when_read(stream(kind, solver, look=look))
     for moment in moments_of(lambda fail: stream(kind, solver, fail=fail, look=look)):
         assert_same_state(stream(kind, solver, fail=fail_at(moment), look=look), never)
 

@@ -136,7 +136,7 @@ def test_a_checkpoint_is_what_the_fit_would_have_left_had_it_stopped(tmp_path):
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("name", ["fit.pkl", "fit.skops"])
 def test_a_regressor(name, early_stopping, tmp_path):
-    Y = X @ np.random.RandomState(0).standard_normal((60, 2)) + [5, 1000]
+    Y = X @ np.random.RandomState(0).standard_normal((X.shape[1], 2)) + [5, 1000]
     options = estimator_state.OPTIONS | {"dropout": 0.2, "early_stopping": early_stopping}
     whole = TwoLayerRegressor(**options | {"max_iter": 8, "warm_start": True}).fit(X, Y)
     model = TwoLayerRegressor(**options | {"max_iter": 8})

@@ -20,6 +20,7 @@ from estimator_state import (
     new,
     parameters,
     state,
+    state_when_read,
 )
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
@@ -28,7 +29,7 @@ from threadpoolctl import threadpool_limits
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-X, y = make_rows(200, 90)
+X, y = make_rows(200)
 CLASSES = [0, 1, 2]
 CHUNKS = [slice(start, start + 40) for start in range(0, 200, 40)]
 PATIENCE = 120  # seconds, after which something hangs
@@ -45,6 +46,12 @@ def train(model, kind, chunks):
     for chunk in chunks:
         model.partial_fit(KINDS[kind](X[chunk]), y[chunk], classes=CLASSES)
     return model
+
+
+def test_most_chunks_have_less_than_half_of_the_features_and_one_has_more():
+    """The former exchange the rows of W1 of their features, the latter copy all rows."""
+    shares = [len(np.unique(X[chunk].indices)) / X.shape[1] for chunk in CHUNKS]
+    assert [share < 0.5 for share in shares] == [True, False, True, True, True]
 
 
 # Looking at a stream.
@@ -138,7 +145,8 @@ def test_a_copy_and_its_original_go_ways_of_their_own(solver, kind, look, make):
     for original_first in (False, True):
         original = two_chunks()
         duplicate = make(original)
-        scores, frozen = original.decision_function(rows), state(original) if look else None
+        scores = original.decision_function(rows)
+        frozen = state_when_read(original) if look else None
         if original_first:  # then the copy must not have moved
             train(original, kind, [CHUNKS[2]])
             assert_allclose(duplicate.decision_function(rows), scores, **CLOSE)
@@ -334,7 +342,7 @@ def test_predictions_during_a_stream_are_those_after_some_whole_call(
         whole["sparse"].append(model.decision_function(sparse))
         whole["dense"].append(model.decision_function(dense))
     assert len({scores.tobytes() for scores in whole["sparse"]}) == 20
-    expected = state(model)
+    expected = state_when_read(model)
 
     for _ in range(3):
         model, ended = first(), threading.Event()
@@ -436,7 +444,7 @@ def test_a_chunk_at_any_moment_of_a_prediction_and_the_other_way_round(solver, k
 
 def halves():
     """Two sets of validation rows: those of X, and others whose labels are mostly wrong."""
-    X_other, y_other = make_rows(60, 90, seed=5)
+    X_other, y_other = make_rows(60, seed=5)
     wrong = np.where(np.arange(60) % 4 == 0, y_other, (y_other + 1) % 3)
     return (X[:100], y[:100]), (X_other, wrong)
 
