@@ -19,8 +19,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
-from sk_twolayer import TwoLayerRegressor, callbacks, checkpoint_files
+from sk_twolayer import TwoLayerRegressor
 from sk_twolayer.callbacks import Checkpoint
+from sk_twolayer.callbacks import checkpoint as checkpoint_module
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -222,7 +223,9 @@ def test_a_last_epoch_leaves_no_file(tmp_path):
 def written(monkeypatch):
     """The epochs of each file that is written from here on, which is not."""
     written = []
-    monkeypatch.setattr(callbacks, "write_whole", lambda model, path: written.append(model.n_iter_))
+    monkeypatch.setattr(
+        checkpoint_module, "write_whole", lambda model, path: written.append(model.n_iter_)
+    )
     return written
 
 
@@ -236,7 +239,7 @@ def test_every_so_many_epochs(every, expected, written, tmp_path):
 
 def test_every_so_many_seconds(written, tmp_path, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(callbacks, "monotonic", lambda: now[0])
+    monkeypatch.setattr(checkpoint_module, "monotonic", lambda: now[0])
     times = {2: 5.0, 3: 9.9, 4: 10.0, 5: 19.9, 6: 40.0, 7: 49.9}  # when an epoch starts
 
     def tell_time(epoch):
@@ -262,8 +265,8 @@ BEFORE = """
 import os, pickle, signal, sys, warnings
 from unittest import mock
 import numpy as np
-from sk_twolayer import callbacks, checkpoint_files
 from sk_twolayer.callbacks import Checkpoint
+from sk_twolayer.callbacks import checkpoint as checkpoint_module
 from sk_twolayer.optimizers import AdamW
 
 sys.path.insert(0, {tests!r})
@@ -294,8 +297,8 @@ def write_half(checkpoint, file):
 
 DEATHS = {
     "in an update": ("AdamW, 'update', killing(AdamW.update, 75)", 4),
-    "before a file": ("callbacks, 'write_whole', killing(None, 1)", None),
-    "in half a file": ("checkpoint_files.pickle, 'dump', killing(pickle.dump, 3, write_half)", 2),
+    "before a file": ("checkpoint_module, 'write_whole', killing(None, 1)", None),
+    "in half a file": ("checkpoint_module.pickle, 'dump', killing(pickle.dump, 3, write_half)", 2),
     "before a file is in its place": ("os, 'replace', killing(os.replace, 4)", 3),
 }
 
@@ -403,11 +406,11 @@ def test_what_is_refused_before_the_fit(tmp_path, monkeypatch):
     checkpoint = Checkpoint(tmp_path / "fit")
     with pytest.raises(ValueError, match="solver='lbfgs' has no checkpoints"):
         new(solver="lbfgs").set_callbacks(checkpoint).fit(X, y)
-    with pytest.raises(TypeError, match=r"Checkpoint watches .* set on a Pipeline"):
+    with pytest.raises(TypeError, match=r"Checkpoint observes .* set on a Pipeline"):
         make_pipeline(MaxAbsScaler(), new()).set_callbacks(checkpoint).fit(X, y)
     pipeline = make_pipeline(MaxAbsScaler(), new().set_callbacks(checkpoint))
     search = GridSearchCV(pipeline, {"twolayerclassifier__alpha": [1e-3]}, cv=2)
-    with pytest.raises(ValueError, match="GridSearchCV, whose fits side by side"):
+    with pytest.raises(ValueError, match="GridSearchCV, whose parallel fits"):
         search.set_params(error_score="raise").fit(csr_array(X), y)
     for every in (0, -1, timedelta(0)):
         with pytest.raises(ValueError, match=r"every=.* must be above zero"):
@@ -417,7 +420,7 @@ def test_what_is_refused_before_the_fit(tmp_path, monkeypatch):
             Checkpoint(tmp_path / "fit", every=every)
     with pytest.raises(FileNotFoundError, match="is in no folder: make"):
         Checkpoint(tmp_path / "missing" / "fit")
-    monkeypatch.setattr(checkpoint_files, "find_spec", lambda name: None)
+    monkeypatch.setattr(checkpoint_module, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install \"sk_twolayer\[skops\]\""):
         Checkpoint(tmp_path / "fit.skops")
     assert list(tmp_path.iterdir()) == []

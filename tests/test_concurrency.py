@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
 from sk_twolayer import TwoLayerClassifier
-from sk_twolayer.network import bytes_per_row, row_chunks
+from sk_twolayer.network import sample_chunks
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -139,7 +139,7 @@ def at_once(calls):
 def test_threads_predict_with_one_estimator(kind, n_rows, frequent_switches):
     rows = AS[kind](make_rows(n_rows)[0])
     model = TwoLayerClassifier(100, max_iter=2, random_state=0).fit(AS[kind](X), y)
-    n_chunks = len(list(row_chunks(n_rows, bytes_per_row(rows, 100, model.coefs_[0].dtype))))
+    n_chunks = len(list(sample_chunks(rows, n_rows, 100, model.coefs_[0].dtype)))
     assert (n_chunks > 1) == (n_rows == 20_000)
     calls = [lambda method=method: getattr(model, method)(rows) for method in METHODS]
     expected = [call() for call in calls]

@@ -140,7 +140,9 @@ def test_peak_memory_is_little_more_than_the_parameters_and_their_moments(solver
 
 @pytest.mark.parametrize("options", [{"nesterov": False}, {"nesterov": True}, ADAMW], ids=str)
 def test_updates_stay_pending_between_chunks_and_through_pickles(options, monkeypatch):
-    monkeypatch.setattr(lazy_network, "MOST_PENDING", 7)  # apply all pending updates in the middle, too
+    monkeypatch.setattr(
+        lazy_network, "MOST_PENDING", 7
+    )  # apply all pending updates in the middle, too
     X, y = texts()
     sparse = plain_classifier(
         5, learning_rate=0.005, alpha=0.1, batch_size=8, random_state=0, **options

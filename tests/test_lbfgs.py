@@ -12,11 +12,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from sk_twolayer import TwoLayerClassifier
-from sk_twolayer.data.batches import Data
-from sk_twolayer.network import TwoLayerNetwork
-from sk_twolayer.network.parameters import initialize
-from sk_twolayer.training.loop import Plan, train
-from sk_twolayer.training.state import TrainingState
+from sk_twolayer.data import Data
+from sk_twolayer.network import TwoLayerNetwork, initialize, n_parameters, unpack
+from sk_twolayer.planning import Plan
+from sk_twolayer.training import TrainingState, train
 
 
 @pytest.mark.parametrize("batch_size", [50, 7])
@@ -24,12 +23,12 @@ def test_the_gradient_of_all_samples_vanishes_at_the_end(batch_size):
     rng = np.random.RandomState(0)
     X, y, w = rng.standard_normal((50, 4)), rng.randint(3, size=50), rng.uniform(0, 2, 50)
     w[:5] = 0
-    state = TrainingState.start((4, 5, 3), "lbfgs", float)
-    initialize(*state.unpack(state.parameters), "he", rng)
+    state = TrainingState((4, 5, 3), np.zeros(n_parameters(4, 5, 3)), "lbfgs")
+    initialize(*unpack(state.parameters, 4, 5, 3), "he", rng)
     settings = {"alpha": 0.02, "activation": "tanh"}
-    assert train(
-        state, Data(X, y, w), Plan("lbfgs", {}, settings, batch_size, max_iter=1000, tol=1e-5)
-    )
+    plan = Plan("lbfgs", Data(X, y, w), state=state, network_settings=settings)
+    plan.batch_size, plan.max_iter, plan.tol = batch_size, 1000, 1e-5
+    assert train(plan)
     history = state.history
 
     whole = TwoLayerNetwork(4, 5, 3, batch_size=50, **settings)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_twolayer.sparse import lazy_updates
 from sk_twolayer.optimizers import SGD, AdamW
+from sk_twolayer.sparse import lazy_updates
 from sk_twolayer.sparse.lazy_updates import PendingUpdates, inner_products, move_products
 
 MOMENTA = [(0, False), (0.9, False), (0.9, True)]

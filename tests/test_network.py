@@ -7,8 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-from sk_twolayer.network import parameters, two_layer
-from sk_twolayer.network import TwoLayerNetwork, compute_scores
+from sk_twolayer.network import TwoLayerNetwork, compute_scores, parameters, two_layer
 from sk_twolayer.network.activations import ACTIVATIONS, logistic
 from sk_twolayer.network.losses import softmax
 from sk_twolayer.network.parameters import initialize, unpack

@@ -13,8 +13,8 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor, callbacks
-from sk_twolayer.callbacks import EarlyStopping, TimeLimit
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
+from sk_twolayer.callbacks import EarlyStopping, TimeLimit, stopping
 
 X, X_val, y, y_val = train_test_split(*load_digits(return_X_y=True), random_state=0)
 X, X_val = X / 16, X_val / 16
@@ -72,7 +72,7 @@ def test_a_target_that_is_not_reached_changes_nothing():
 def clock(monkeypatch):
     """A clock that stands still; the time of the fit that looks at it, in a list of one."""
     now = [1000.0]
-    monkeypatch.setattr(callbacks, "monotonic", lambda: now[0])
+    monkeypatch.setattr(stopping, "monotonic", lambda: now[0])
     return now
 
 
@@ -135,7 +135,7 @@ def test_they_are_values(callback):
     assert pickle.loads(pickle.dumps(callback)) == callback
     model = TwoLayerClassifier().set_callbacks(callback)
     assert clone(model)._skl_callbacks == [callback]
-    with pytest.raises(TypeError, match=rf"{type(callback).__name__} watches .* on a Pipeline"):
+    with pytest.raises(TypeError, match=rf"{type(callback).__name__} observes .* on a Pipeline"):
         make_pipeline(MinMaxScaler(), model.set_callbacks()).set_callbacks(callback).fit(X, y)
 
 

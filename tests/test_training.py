@@ -1,18 +1,18 @@
-"""The loop's own parts: gathering, batches, history and stopping."""
+"""The training loop and its parts: gathering, batches, history and stopping."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from estimator_state import freeze
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_twolayer import blocks
-from sk_twolayer.data.batches import Data, Dropout, draw_batches, gather
-from sk_twolayer.network import TwoLayerNetwork
-from sk_twolayer.training.interrupts import Interrupts
-from sk_twolayer.training.loop import Plan, train
+from sk_twolayer.data import Data, draw_batches, gather
+from sk_twolayer.network import Dropout, TwoLayerNetwork, n_parameters, two_layer
+from sk_twolayer.optimizers import OPTIMIZERS
+from sk_twolayer.planning import Plan
+from sk_twolayer.training import Interrupts, TrainingState, train
 from sk_twolayer.training.progress import evaluate
-from sk_twolayer.training.state import TrainingState
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "uint8", "int64"])
@@ -51,6 +51,20 @@ def test_batches_with_replacement(n, batch_size, n_batches):
         assert_array_equal(batch, expected.choice(n, batch_size))
 
 
+def new_state(shape, solver):
+    """Return a state whose parameters are zero."""
+    parameters = np.zeros(n_parameters(*shape))
+    moments = [] if solver == "lbfgs" else OPTIMIZERS[solver].start_moments(parameters)
+    return TrainingState(shape, parameters, solver, moments)
+
+
+def make_plan(state, data, *, alpha=0.1, batch_size=40, **options):
+    """Return a plan for the solver of a state."""
+    plan = Plan(state.solver, data, state=state, batch_size=batch_size, **options)
+    plan.network_settings = {"alpha": alpha}
+    return plan
+
+
 SCRIPTED_ROW = Data(np.zeros((1, 1)), np.zeros(1, int), None)
 
 
@@ -64,11 +78,10 @@ def train_on_script(monkeypatch, losses, **options):
 
     monkeypatch.setattr(TwoLayerNetwork, "loss_and_gradients", next_loss)
     generator = np.random.RandomState(0).get_state()
-    state = TrainingState.start((1, 1, 1), "sgd", float)
-    state = replace(state, base_rate=0.5, initial_rate=0.5, generator=generator)
-    plan = Plan("sgd", {"momentum": 0.9}, {"alpha": 0.0}, batch_size=1, **options)
-    stopped = train(state, SCRIPTED_ROW, plan)
-    return state, stopped
+    state = replace(new_state((1, 1, 1), "sgd"), base_rate=0.5, initial_rate=0.5)
+    state.generator = generator
+    plan = make_plan(state, SCRIPTED_ROW, alpha=0.0, batch_size=1, **options)
+    return state, train(plan)
 
 
 def test_stops_after_epochs_without_progress(monkeypatch):
@@ -101,8 +114,7 @@ def test_most_updates_end_it_even_inside_an_epoch():
     state, data = random_problem()
     generator = np.random.RandomState(4)
     generator.set_state(state.generator)
-    stopped = train(state, data, Plan("sgd", {}, {"alpha": 0.1}, 7, max_iter=9, max_updates=8))
-    assert stopped
+    assert train(make_plan(state, data, batch_size=7, max_iter=9, max_updates=8))
     assert len(state.history.batch_losses) == state.n_moment_updates == 8
     assert len(state.history.losses) == state.n_epochs == 2  # of six batches, and of two
     for _ in range(2):
@@ -114,7 +126,7 @@ def test_most_updates_end_it_even_inside_an_epoch():
 def random_problem(solver="sgd"):
     """Return a state with weights of its own, and 40 rows."""
     rng = np.random.RandomState(0)
-    state = TrainingState.start((4, 6, 3), solver, float)
+    state = new_state((4, 6, 3), solver)
     state = replace(state, base_rate=0.1, initial_rate=0.1, generator=rng.get_state())
     state.parameters[:] = rng.standard_normal(state.parameters.size)
     X, y, w = rng.standard_normal((40, 4)), rng.randint(3, size=40), rng.uniform(1, 2, 40)
@@ -122,38 +134,35 @@ def random_problem(solver="sgd"):
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-def test_a_state_that_was_copied_trains_as_the_original_and_is_left_alone(solver):
+def test_a_copied_state_trains_like_the_original_and_leaves_it_alone(solver):
     state, data = random_problem(solver)
-    plan = Plan(solver, {}, {"alpha": 0.1}, 40, max_iter=3, tol=1e-4)
-    train(state, data, plan)
-    before, copy = state.copy(), state.copy()
-    train(copy, data, plan)
-    assert state == before
-    assert copy != before
-    train(state, data, plan)
-    assert state == copy
-    assert state.history.n_updates == 6
+    train(make_plan(state, data, max_iter=3, tol=1e-4))
+    before, copy = freeze(state.as_dict()), state.copy()
+    train(make_plan(copy, data, max_iter=3, tol=1e-4))
+    assert freeze(state.as_dict()) == before != freeze(copy.as_dict())
+    train(make_plan(state, data, max_iter=3, tol=1e-4))
+    assert freeze(state.as_dict()) == freeze(copy.as_dict())
+    assert state.n_updates == 6
 
 
 def test_the_parameters_that_validated_best_are_kept(monkeypatch):
-    """The last of equals; and those before the training where none of its epochs did as well."""
+    """The last of equals; and the initial parameters if no epoch is as good."""
     scores = iter([0.5, 0.9, 0.9, 0.3])
     monkeypatch.setattr(
         "sk_twolayer.training.progress.evaluate",
         lambda network, data, interrupts: (1.0, next(scores)),
     )
     state, data = random_problem()
-    plan = Plan("sgd", {}, {"alpha": 0.1}, 40, max_iter=4)
     expected, _ = random_problem()
-    train(expected, data, Plan("sgd", {}, {"alpha": 0.1}, 40, max_iter=3))
-    train(state, data, plan, validation=data)
+    train(make_plan(expected, data, max_iter=3))
+    train(make_plan(state, data, max_iter=4, validation=data))
     assert state.history.validation_scores == [0.5, 0.9, 0.9, 0.3]
     assert (state.best, state.best_parameters) == (0.9, None)
     assert_array_equal(state.parameters, expected.parameters)
 
-    scores = iter([0.8, 0.7, 0.6, 0.5, 0.4])  # first that of the parameters it goes on from
+    scores = iter([0.8, 0.7, 0.6, 0.5, 0.4])  # the first is of the initial parameters
     kept = state.parameters.copy()
-    train(state, data, plan, validation=data)
+    train(make_plan(state, data, max_iter=4, validation=data))
     assert state.best == 0.8
     assert_array_equal(state.parameters, kept)
 
@@ -182,6 +191,6 @@ def test_evaluation_in_chunks_is_that_of_all_rows(monkeypatch):
     net.scores = lambda X: calls.append(len(X)) or original(X)
     for chunk_bytes, n_calls in ((2**23, 1), (500, 7)):  # six rows of 4 + 6 numbers
         calls.clear()
-        monkeypatch.setattr(blocks, "CHUNK_BYTES", chunk_bytes)
+        monkeypatch.setattr(two_layer, "CHUNK_BYTES", chunk_bytes)
         assert_allclose(evaluate(net, data, Interrupts()), expected, rtol=1e-12)
         assert (len(calls), sum(calls)) == (n_calls, 40)
