@@ -69,12 +69,12 @@ def test_fit_and_predict_refuse_samples_that_are_not_numbers(fitted, dtype, mess
 
 
 BROKEN = [
-    (csr_array, "indices", 3, -1, r"X.indices holds -1, outside of 0 to 3"),
-    (csr_array, "indices", 3, 99, r"X.indices holds 99, outside of 0 to 3"),
-    (csr_array, "indptr", -1, 10**6, r"X.indptr has 61 entries.* to at most 240"),
-    (csr_array, "indptr", 3, 200, r"X.indptr falls after entry 3"),
-    (csc_array, "indices", 3, 60, r"X.indices holds 60, outside of 0 to 59"),
-    (coo_array, "coords", 3, 60, r"X.coords\[0\] holds 60, outside of 0 to 59"),
+    (csr_array, "indices", 3, -1, "X is a broken sparse array: indices must be >= 0"),
+    (csr_array, "indices", 3, 99, "X is a broken sparse array: indices must be < 4"),
+    (csr_array, "indptr", -1, 10**6, "X is a broken .*[Ll]ast value of index pointer"),
+    (csr_array, "indptr", 3, 200, "X is a broken .*must be a non-decreasing sequence"),
+    (csc_array, "indices", 3, 60, "X is a broken sparse array: indices must be < 60"),
+    (coo_array, "coords", 3, 60, "X is a broken .*axis 0 index 60 exceeds"),
 ]
 
 
@@ -189,8 +189,12 @@ def test_labels_equal_to_the_classes_may_have_any_dtype(labels, classes):
     model.partial_fit(X, labels, classes=classes).partial_fit(X, labels)
 
 
-ONE_LABEL = "y is one label a row, but the network is trained on a label indicator of 3 columns"
-INDICATOR = "y is a label indicator of 3 columns, but the network is trained on one label a row"
+ONE_LABEL = (
+    "y is one label per sample, but the network is trained on a label indicator of 3 columns"
+)
+INDICATOR = (
+    "y is a label indicator of 3 columns, but the network is trained on one label per sample"
+)
 
 
 @pytest.mark.parametrize(
@@ -279,8 +283,8 @@ def test_classes_that_are_not_labels_are_refused(classes, message):
     ("weights", "message"),
     [
         (-ones, "Negative values in data passed to `NAME`: sample 0 has -1"),
-        (0 * ones, "NAME is zero for all 60 rows"),
-        (0.0, "NAME is zero for all 60 rows"),
+        (0 * ones, "NAME is zero for all 60 samples"),
+        (0.0, "NAME is zero for all 60 samples"),
         (np.nan, "NAME contains NaN"),
         (np.nan * ones, "NAME contains NaN"),
         (np.inf * ones, "NAME contains infinity"),
@@ -339,7 +343,7 @@ def test_products_of_extreme_sample_weights_and_class_weights_keep_their_ratios(
 
 
 def test_some_samples_must_have_a_weight_above_zero():
-    nothing = "No row has a weight above zero"
+    nothing = "No sample has a weight above zero"
     with pytest.raises(ValueError, match=nothing):
         make(class_weight={0: 0.0, 1: 0.0, 2: 0.0}).fit(X, y)
     with pytest.raises(ValueError, match=nothing):
@@ -348,7 +352,7 @@ def test_some_samples_must_have_a_weight_above_zero():
         make(class_weight={0: 0.0, 1: 0.0}).fit(X, y)
     with pytest.raises(ValueError, match="only 1 class of a weight above zero, 1"):
         make().fit(X, y, y == 1)
-    with pytest.raises(ValueError, match="'balanced' divides by the weight of its rows"):
+    with pytest.raises(ValueError, match="'balanced' divides by the weight of its samples"):
         make(class_weight="balanced").fit(X, y, np.where(y == 0, 1e-320, 1.0))
 
 
@@ -392,10 +396,10 @@ def test_a_class_weight_for_an_unknown_class_is_refused_as_in_scikit_learn():
 @pytest.mark.parametrize(
     ("n_samples", "labels", "fraction", "message"),
     [
-        (60, y, 0.99, "validation_fraction=0.99 holds 60 rows out of n_samples=60"),
+        (60, y, 0.99, "validation_fraction=0.99 holds 60 samples out of n_samples=60"),
         (4, y, 0.1, "only 1 member of a weight above zero, such as 1"),
         (60, np.r_[2, y[1:] % 2], 0.1, "only 1 member of a weight above zero, such as 2"),
-        (2, indicator, 0.1, "validation_fraction=0.1 holds 2 rows out of n_samples=2"),
+        (2, indicator, 0.1, "validation_fraction=0.1 holds 2 samples out of n_samples=2"),
     ],
 )
 def test_there_must_be_enough_samples_to_hold_some_out(n_samples, labels, fraction, message):

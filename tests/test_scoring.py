@@ -270,7 +270,7 @@ def test_a_scorer_that_fails_is_named():
     for model in (make(scoring=failing_scorer), make(scoring=failing_scorer, early_stopping=True)):
         given = {} if model.early_stopping else samples
         message = (
-            r"scoring=failing_scorer failed on the validation rows after \d+ updates: 'no such"
+            r"scoring=failing_scorer failed on the validation samples after \d+ updates: 'no such"
         )
         with pytest.raises(ValueError, match=message) as caught:
             model.fit(X, y, **given)
@@ -292,7 +292,7 @@ def test_a_memory_error_is_not_blamed_on_the_scorer():
 @pytest.mark.filterwarnings("ignore:Only one class is present")
 def test_scores_must_be_numbers():
     for value in (None, "high", np.array([0.5]), float("nan")):
-        with pytest.raises(ValueError, match=r"gave .* must give a number, the bigger the better"):
+        with pytest.raises(ValueError, match=r"gave .* must give a number, the larger the better"):
             make(scoring=lambda *args, value=value: value).fit(X, y, X_val=X_val, y_val=y_val)
     one = y_val == 0
     with pytest.raises(ValueError, match=r"scoring=roc_auc (gave nan|failed) .*"):
