@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-FUZZ = Path(__file__).parent.parent / "benchmarks" / "fuzz.py"
+FUZZ = Path(__file__).parent.parent / "benchmarks" / "fuzz"
 
 
 def test_nothing_breaks_in_a_few_hundred_random_fits():

@@ -1,4 +1,4 @@
-"""Rows of every kind for `fuzz.py`: values, dtypes, memory layouts, sparse formats, data frames."""
+"""Draw samples of every kind: values, dtypes, memory layouts, sparse formats, data frames."""
 
 from pathlib import Path
 

@@ -1,10 +1,10 @@
-"""Labels of every kind for `fuzz.py`, and weights of classes, good and bad."""
+"""Labels of every kind for `benchmarks/fuzz`, and weights of classes, good and bad."""
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import scipy.sparse as sp
-from fuzz_inputs import VALIDATION, WEIGHTS, Case
+from cases import VALIDATION, WEIGHTS, Case
 
 from sk_twolayer import TwoLayerClassifier
 

@@ -30,12 +30,12 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from fuzz_labels import LabelCase
-from fuzz_numbers import NumberCase
+from class_targets import LabelCase
+from continuous_targets import NumberCase
 from sklearn.base import clone, is_regressor
 from threadpoolctl import threadpool_limits
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from faults import PACKAGE, Fault, frozen
 
 # What NumPy and Python say of themselves: no error that a user can act on.
@@ -329,7 +329,7 @@ def main(fits, seed, solvers, only=None):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser("benchmarks/fuzz", description=__doc__)
     parser.add_argument("--fits", type=int, default=1000, help="calls of fit or partial_fit")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--solvers", nargs="+", default=["sgd", "adam", "adamw", "lbfgs"])

@@ -1,10 +1,10 @@
-"""Numbers of every kind to predict, for `fuzz.py`, good and bad."""
+"""Numbers of every kind to predict, for `benchmarks/fuzz`, good and bad."""
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import scipy.sparse as sp
-from fuzz_inputs import Case
+from cases import Case
 
 from sk_twolayer import TwoLayerRegressor
 

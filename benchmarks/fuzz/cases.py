@@ -1,13 +1,13 @@
-"""Cases for `fuzz.py`: parameters, weights and validation rows of every kind, good and bad.
+"""Cases for `benchmarks/fuzz`: parameters, weights and validation rows of every kind, good and bad.
 
 Options are good, bad, or odd: such as may be refused and may be accepted. A call with a bad one
-must raise, a call with good ones only must not. What y is, ``fuzz_labels`` draws for a classifier,
-and ``fuzz_numbers`` for a regressor.
+must raise, a call with good ones only must not. What y is, `class_targets` draws for a classifier,
+and `continuous_targets` for a regressor.
 """
 
 import numpy as np
 import scipy.sparse as sp
-from fuzz_rows import make_rows
+from samples import make_rows
 
 BAD_PARAMETERS = {
     "hidden_size": [0, -3, 2.5, "x", None],
