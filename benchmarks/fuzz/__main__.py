@@ -1,17 +1,23 @@
-"""Random fits with random parameters, on input of every kind, good and bad, and what breaks.
+"""Random calls of both estimators, on valid and invalid input of every kind.
 
-Each case makes an estimator and calls it one to three times, in a few of them pickled in between,
-interrupted, out of memory or predicting in another thread. What must hold of a call:
+The script searches for bugs that nobody has thought of a test for. Each case makes an estimator
+with random hyper-parameters and calls `fit` or `partial_fit` one to three times. Between the calls
+some estimators are pickled. During a call, Ctrl-C may strike, memory may run out, or another
+thread may predict. Each call must do one of two things:
 
-- it is refused with a clear ValueError or TypeError, and has changed nothing, bit for bit; or
-- it succeeds: all numbers finite, shapes and history consistent, probabilities that sum to 1,
-  labels out of `classes_`, predicted numbers of the shape of y, a pickle that predicts the same,
-  sparse rows that train as dense ones;
-- either way it has warned of no RuntimeWarning and written to no argument; and bad input is not
-  accepted, nor good input refused.
+- raise a clear ValueError or TypeError, and leave the estimator unchanged, bit for bit; or
+- succeed: all numbers are finite, shapes and history are consistent, probabilities sum to 1,
+  predicted labels are in `classes_`, predictions have the shape of y, a pickle predicts the same,
+  and sparse samples train the same network as dense samples.
 
-Prints what was tried with what outcome, and what broke, each with the number of a case that
-`--only` runs again. Exits with 1 if anything broke.
+Moreover, no call emits a RuntimeWarning or writes to an argument, no call accepts bad input, and no
+call refuses good input.
+
+The script prints how often each kind of input was drawn, with what outcome, and what broke. Each
+failure comes with the number of a case, which `--only` runs again. The exit status is 1 if anything
+broke.
+
+    python benchmarks/fuzz --fits 10000 --seed 1
 """
 
 import argparse
@@ -26,129 +32,28 @@ import time
 import traceback
 import warnings
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
-from class_targets import LabelCase
-from continuous_targets import NumberCase
-from sklearn.base import clone, is_regressor
-from threadpoolctl import threadpool_limits
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-from faults import PACKAGE, Fault, frozen
-
-# What NumPy and Python say of themselves: no error that a user can act on.
-RAW = re.compile(
-    "broadcast|operand|shape mismatch|array element|has no attribute|not supported between|ufunc|"
-    "out of bounds|out of range|zero-size|[Cc]annot cast|not aligned|dimension mismatch|"
-    "need at least one|unhashable|must have same|object is not|could not convert|truth value"
+from checks import (
+    BrokenError,
+    check_error,
+    check_fitted,
+    check_predictions,
+    check_sparse_equals_dense,
+    check_unchanged,
+    freeze_argument,
+    outputs,
+    require,
 )
-
-
-class BrokenError(Exception):
-    """Something did not hold."""
-
-
-def demand(held, what):
-    if not held:
-        raise BrokenError(what)
-
-
-def content(value):
-    """Return what an argument holds, for a comparison."""
-    if sp.issparse(value):
-        return frozen(value.toarray())
-    return frozen(np.asarray(value) if hasattr(value, "to_numpy") else value)
-
-
-def check_error(error):
-    """Demand a ValueError or TypeError in words of ours or of scikit-learn."""
-    known = type(error) in (ValueError, TypeError)
-    known = known or type(error).__module__.startswith(("sklearn", "sk_twolayer"))
-    what = f"{type(error).__name__}: {error}"
-    demand(known and isinstance(error, (ValueError, TypeError)), f"raised {what}")
-    demand(len(str(error)) > 15, f"an error that says nothing: {what}")
-    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-    ours = [i for i, file in enumerate(files) if file.startswith(PACKAGE)]
-    deepest = files[ours[-1] + 1 :] if ours else files
-    validated = any("sklearn" in file or "pandas" in file for file in deepest)
-    demand(validated or not RAW.search(str(error)), f"a raw error: {what}")
-
-
-def check_unchanged(model, before):
-    after = frozen(vars(model))
-    changed = [name for name in before | after if before.get(name) != after.get(name)]
-    demand(not changed, f"a call that raised has changed {changed}")
-
-
-def check_fitted(model, n_features):
-    """Demand finite numbers, and consistent shapes and history."""
-    arrays = [*model.coefs_, *model.intercepts_]
-    demand(all(np.isfinite(array).all() for array in arrays), "a parameter is not finite")
-    demand(len({array.dtype for array in arrays}) == 1, "parameters of several dtypes")
-    n_outputs = len(model.y_mean_ if is_regressor(model) else model.classes_)
-    if model.out_activation_ == "logistic" and n_outputs == 2 and arrays[1].shape[1] == 1:
-        n_outputs = 1
-    hidden = model.hidden_size
-    shapes = [(n_features, hidden), (hidden, n_outputs), (hidden,), (n_outputs,)]
-    demand([array.shape for array in arrays] == shapes, "a parameter of another shape")
-    demand(model.n_features_in_ == n_features, "n_features_in_ is another number")
-    curves = "loss_curve_", "batch_loss_curve_", "train_scores_", "validation_scores_"
-    for name in (*curves, "validation_loss_curve_", "loss_", "best_loss_"):
-        values = getattr(model, name)
-        finite = values is None or np.isfinite(values).all()
-        # A metric of huge numbers may be -inf.
-        demand(finite or (model.scoring and "score" in name), f"{name} is not finite")
-    least = -np.inf if is_regressor(model) else 0  # of R2, or accuracy
-    scores = [*model.train_scores_, *((not model.scoring and model.validation_scores_) or [])]
-    demand(all(least <= score <= 1 + 1e-6 for score in scores), "a score is out of its range")
-    demand(len(model.loss_curve_) == len(model.train_scores_), "curves of different lengths")
-    demand(len(model.loss_curve_) >= model.n_iter_ >= 1, "n_iter_ exceeds the curve")
-    demand(model.loss_ == model.loss_curve_[-1], "loss_ is not the last of the curve")
-    demand(len(model.batch_loss_curve_) <= model.n_updates_, "more batch losses than updates")
-
-
-def outputs(model, X):
-    """Return all that a model says of rows: numbers, or probabilities."""
-    return model.predict(X) if is_regressor(model) else model.predict_proba(X)
-
-
-def check_predictions(model, X, what):
-    p = outputs(model, X)
-    again = outputs(pickle.loads(pickle.dumps(model)), X)
-    demand(np.array_equal(again, p), "a pickle predicts otherwise")
-    if is_regressor(model):
-        n_targets = len(model.y_mean_)
-        shape = (X.shape[0],) if n_targets == 1 else (X.shape[0], n_targets)
-        demand(p.shape == shape, "predicted numbers of another shape")
-        demand(np.isfinite(p).all(), f"a prediction of {what} is not finite")
-        return
-    demand(p.shape == (X.shape[0], len(model.classes_)), "probabilities of another shape")
-    sound = np.isfinite(p).all() and (p >= 0).all() and (p <= 1).all()
-    demand(sound, f"{p.dtype} probabilities of {what} are not in [0, 1]")
-    predicted = model.predict(X)
-    if predicted.ndim == 1:
-        demand(np.abs(p.sum(axis=1) - 1).max() < 1e-5, "probabilities do not sum to 1")
-        demand(np.isin(predicted, model.classes_).all(), "predicts what is no class")
-
-
-def check_sparse_equals_dense(model, given, dense):
-    """Train the same on dense and on sparse rows, with what "auto" may choose differently given."""
-    given = {name: value for name, value in given.items() if name != "X"}
-    models = []
-    for X in (dense.astype("f8"), sp.csr_array(dense.astype("f8"))):
-        model = clone(model).set_params(learning_rate=0.01, batch_size=7, random_state=0)
-        models.append(model.fit(X, **given))
-    for name in ("coefs_", "intercepts_"):
-        for a, b in zip(*(getattr(model, name) for model in models), strict=True):
-            demand(np.allclose(a, b, rtol=1e-6, atol=1e-9), f"{name} of dense and sparse differ")
-    curves = [model.batch_loss_curve_ for model in models]
-    demand(np.allclose(*curves, rtol=1e-6), "losses of dense and sparse differ")
+from class_targets import ClassifierCase
+from continuous_targets import RegressorCase
+from faults import Fault, frozen  # `checks` puts tests/ on the path
+from sklearn.base import is_regressor
+from threadpoolctl import threadpool_limits
 
 
 class PredictingThread(threading.Thread):
-    """Predicts as long as the block runs, and tells of what it saw when joined."""
+    """A context in which a thread predicts repeatedly; its end checks the predictions."""
 
     def __init__(self, model, X):
         super().__init__()
@@ -169,11 +74,11 @@ class PredictingThread(threading.Thread):
     def __exit__(self, *_):
         self.over.set()
         self.join()
-        demand(not self.problem, f"a thread that predicted: {self.problem}")
+        require(not self.problem, f"a thread that predicted: {self.problem}")
 
 
-def strike(case, model, call, given, dense):
-    """Let Ctrl-C or lack of memory strike a call that would succeed."""
+def attempt_with_fault(case, model, call, given):
+    """Make a call that would succeed, with Ctrl-C or a MemoryError during it; check the result."""
     error = MemoryError if case.happens(0.4) else KeyboardInterrupt
     case.chosen["fault"] = error.__name__
     twin, earlier = copy.deepcopy(model), copy.deepcopy(model)
@@ -184,30 +89,30 @@ def strike(case, model, call, given, dense):
         with Fault(model, error, int(case.rng.integers(1, rehearsal.n_moments + 1))) as fault:
             getattr(model, call)(**given)
     except error:
-        demand(fault.struck, "raised the error before it struck")
+        require(fault.struck, "raised the error before the fault")
         check_unchanged(model, before)
-        return "struck, unchanged"
-    demand(error is KeyboardInterrupt, "went on after a MemoryError")
-    demand(call == "fit", "partial_fit swallowed Ctrl-C")
-    continues = earlier.warm_start and hasattr(earlier, "coefs_")
+        return "fault, unchanged"
+    require(error is KeyboardInterrupt, "continued after a MemoryError")
+    require(call == "fit", "partial_fit swallowed Ctrl-C")
+    resumes = earlier.warm_start and hasattr(earlier, "coefs_")
     if model.learning_rate_schedule == "cosine" or model.warmup_fraction:
-        # The length of the plan decides the rate: these are the first updates of the whole.
+        # max_updates would change the learning rates, so compare with the whole fit instead.
         losses = twin.batch_loss_curve_[: len(model.batch_loss_curve_)]
-        demand(model.batch_loss_curve_ == losses, "Ctrl-C has changed the updates before it")
-        return "struck, fitted"
-    n_updates = model.n_updates_ - (earlier.n_updates_ if continues else 0)
+        require(model.batch_loss_curve_ == losses, "Ctrl-C has changed the updates before it")
+        return "fault, fitted"
+    n_updates = model.n_updates_ - (earlier.n_updates_ if resumes else 0)
     whole = earlier.set_params(max_updates=n_updates).fit(**given)
     for name in [name for name in vars(whole) if name.endswith("_") and name[0] != "_"]:
         equal = frozen(getattr(whole, name)) == frozen(getattr(model, name))
-        demand(equal, f"{name} after Ctrl-C is not that of max_updates")
-    return "struck, fitted"
+        require(equal, f"{name} after Ctrl-C differs from a fit with max_updates")
+    return "fault, fitted"
 
 
 def attempt(case, model, call, given, dense):
-    """Make one call and check it; return what became of it."""
+    """Make one call and check it; return its outcome."""
     verdict, before = case.verdict(), frozen(vars(model))
     if verdict == "good" and case.happens(0.1) and isinstance(model.random_state, int):
-        return strike(case, model, call, given, dense)
+        return attempt_with_fault(case, model, call, given)
     try:
         if verdict == "good" and hasattr(model, "coefs_") and case.happens(0.03):
             case.chosen["threads"] = "predicting"
@@ -220,22 +125,22 @@ def attempt(case, model, call, given, dense):
     except Exception as error:
         check_error(error)
         check_unchanged(model, before)
-        demand(verdict != "good", f"refused good input: {type(error).__name__}: {error}")
+        require(verdict != "good", f"refused good input: {type(error).__name__}: {error}")
         return "refused"
-    demand(verdict != "bad", "accepted " + describe_bad(case))
+    require(verdict != "bad", "accepted " + describe_bad(case))
     case.unsure = case.unsure or verdict == "odd"
     check_fitted(model, case.n_features)
     probe = np.ones((2, case.n_features))
     probe[1] = case.rng.choice([0, 1, -1e30, 1e300])
-    for rows, name in ((dense, "its own rows"), (probe, f"rows of {probe[1, 0]:.0e}")):
+    for X, samples in ((dense, "the training samples"), (probe, f"samples of {probe[1, 0]:.0e}")):
         try:
-            check_predictions(model, rows, name)
-        except ValueError as error:  # too large for the dtype that this model computes in
+            check_predictions(model, X, samples)
+        except ValueError as error:  # X is too large for the dtype of this model
             check_error(error)
-            extreme = rows is not None and np.abs(np.asarray(rows, float)).max() >= 1e30
-            # Unlike probabilities, numbers have no bound, once an odd call moved the network.
+            extreme = X is not None and np.abs(np.asarray(X, float)).max() >= 1e30
+            # Predictions of a regressor have no bound: odd input may have made the weights large.
             extreme = extreme or (is_regressor(model) and case.unsure)
-            demand(extreme and "overflow" in str(error), f"refused to predict {name}: {error}")
+            require(extreme and "overflow" in str(error), f"refused to predict {samples}: {error}")
     comparable = verdict == "good" and call == "fit" and model.solver != "lbfgs"
     if comparable and dense is not None and case.happens(0.2):
         check_sparse_equals_dense(model, given, dense)
@@ -244,13 +149,14 @@ def attempt(case, model, call, given, dense):
 
 
 def describe_bad(case):
+    """List what is bad about the input of a case."""
     bad = [what for what, verdict in case.verdicts.items() if verdict == "bad"]
     return ", ".join(f"bad {what} ({case.chosen.get(what, case.chosen['solver'])})" for what in bad)
 
 
 def run_case(seed, number, solvers, folder, tally, verbose=False):
     """Run one case; return what broke, or None."""
-    make_case = NumberCase if number % 3 == 2 else LabelCase
+    make_case = RegressorCase if number % 3 == 2 else ClassifierCase
     case = make_case(np.random.default_rng([seed, number]), solvers, folder)
     model = case.estimator(**case.parameters)
     handler = signal.getsignal(signal.SIGINT)
@@ -258,7 +164,7 @@ def run_case(seed, number, solvers, folder, tally, verbose=False):
         only_fits = model.solver == "lbfgs" or model.early_stopping
         call = "partial_fit" if case.happens(0.05 if only_fits else 0.5) else "fit"
         given, dense = case.arguments(call)
-        arguments = {name: content(value) for name, value in given.items()}
+        arguments = {name: freeze_argument(value) for name, value in given.items()}
         if verbose:
             print(f"{step}: {model}\n   {case.chosen}\n   {case.verdicts}")
         broke = None
@@ -266,19 +172,21 @@ def run_case(seed, number, solvers, folder, tally, verbose=False):
             warnings.simplefilter("always")
             try:
                 outcome = attempt(case, model, call, given, dense)
-            except BrokenError as what:
-                broke = str(what)
-            except Exception as error:  # of a check: a prediction that fails, for example
+            except BrokenError as error:
+                broke = str(error)
+            except Exception as error:  # raised by a check, for example by a prediction
                 frame = traceback.extract_tb(error.__traceback__)[-1]
                 broke = f"{type(error).__name__} in {frame.name}: {error}"
                 if verbose:
                     traceback.print_exc()
         leaked = [f"{w.category.__name__}: {w.message}" for w in caught if is_leak(w)]
         if not broke and leaked:
-            broke = f"leaked {leaked[0]}"
+            broke = f"emitted {leaked[0]}"
         if not broke and signal.getsignal(signal.SIGINT) is not handler:
-            broke = "the handler of Ctrl-C is not put back"
-        if not broke and arguments != {name: content(value) for name, value in given.items()}:
+            broke = "the handler of Ctrl-C was not restored"
+        if not broke and arguments != {
+            name: freeze_argument(value) for name, value in given.items()
+        }:
             broke = "an argument was written to"
         for what, choice in case.chosen.items():
             tally[what][str(choice)]["broke" if broke else outcome] += 1
@@ -291,16 +199,18 @@ def run_case(seed, number, solvers, folder, tally, verbose=False):
 
 
 def is_leak(warning):
+    """Return True if a warning is not meant for users of the package."""
     return issubclass(warning.category, (RuntimeWarning, DeprecationWarning, FutureWarning))
 
 
 def report(tally, broken, seconds, n_calls):
+    """Print the outcomes of all kinds of input, and what broke."""
     outcomes = sorted({name for of in tally.values() for c in of.values() for name in c})
-    print(f"{'what was tried':>34}", *(f"{name:>18}" for name in outcomes))
+    print(f"{'input':>34}", *(f"{name:>16}" for name in outcomes))
     for what, choices in tally.items():
         for choice in sorted(choices):
             counts = choices[choice]
-            print(f"{what + ': ' + choice:>34}", *(f"{counts[name]:18}" for name in outcomes))
+            print(f"{what + ': ' + choice:>34}", *(f"{counts[name]:16}" for name in outcomes))
     n_broken = sum(len(cases) for cases in broken.values())
     print(f"\n{n_calls} calls in {seconds:.0f} s; {n_broken} cases broke")
     for cases in sorted(broken.values(), key=len, reverse=True):
@@ -309,10 +219,11 @@ def report(tally, broken, seconds, n_calls):
 
 
 def main(fits, seed, solvers, only=None):
+    """Run cases until they have made so many calls; return True if anything broke."""
     tally, broken = defaultdict(lambda: defaultdict(Counter)), defaultdict(list)
     start, number = time.perf_counter(), 0
-    warnings.simplefilter("ignore")  # of casts that make the input
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
+    warnings.simplefilter("ignore")  # drawing the input casts NaN and overflows, on purpose
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore Ctrl-C
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
         if only is not None:
             broke = run_case(seed, only, solvers, folder, tally, verbose=True)
@@ -320,7 +231,7 @@ def main(fits, seed, solvers, only=None):
             return bool(broke)
         while sum(sum(c.values()) for c in tally["call"].values()) < fits:
             broke = run_case(seed, number, solvers, folder, tally)
-            if broke:  # alike but for the numbers in it
+            if broke:  # messages that differ only in their numbers count as one failure
                 broken[re.sub(r"[-+]?\d[\d.e+-]*", "#", broke)[:150]].append((number, broke))
             number += 1
     n_calls = sum(sum(counts.values()) for counts in tally["call"].values())
@@ -329,10 +240,14 @@ def main(fits, seed, solvers, only=None):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser("benchmarks/fuzz", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "benchmarks/fuzz",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--fits", type=int, default=1000, help="calls of fit or partial_fit")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--solvers", nargs="+", default=["sgd", "adam", "adamw", "lbfgs"])
-    parser.add_argument("--only", type=int, help="the number of one case to run again")
+    parser.add_argument("--only", type=int, help="run only the case with this number, verbosely")
     arguments = parser.parse_args()
     sys.exit(main(arguments.fits, arguments.seed, arguments.solvers, arguments.only))
