@@ -1,8 +1,9 @@
-"""What serving a model costs: one row, many rows, the pickle, the import.
+"""Measure the cost of serving a model: predictions, size of the pickle, time of the import.
 
-The same digits, float32, default settings, 100 hidden units on both sides. Latencies are
-medians over repeats in which the contenders take turns, on one thread; an import is timed
-in fresh processes, after scikit-learn's own network has been imported.
+Both contenders are fitted on the digits, in float32, with default settings and 100 hidden units.
+`predict` is timed on one thread, for one sample and for many. The contenders take turns, and the
+times are medians over repeats. The import is timed in fresh processes, after the import of
+scikit-learn's own network.
 """
 
 import argparse
@@ -28,15 +29,15 @@ def main(repeats):
     ours, peer = (model(random_state=0).fit(X, y) for model in (TwoLayerClassifier, MLPClassifier))
     print(f"{'':34} {'ours':>10} {'MLPClassifier':>14} {'ratio':>6}")
     with threadpool_limits(1):
-        one = compare("predict one row, microseconds", ours, peer, X[:1], 300, repeats, 1e6)
-        compare("predict 10,000 rows, ms", ours, peer, many, 10, repeats, 1e3)
+        one = compare("predict one sample, microseconds", ours, peer, X[:1], 300, repeats, 1e6)
+        compare("predict 10,000 samples, ms", ours, peer, many, 10, repeats, 1e3)
 
     parameters = sum(array.nbytes for array in ours.coefs_ + ours.intercepts_)
     sizes = [len(pickle.dumps(model)) for model in (ours, peer)]
     print(f"{'pickle, bytes':34} {sizes[0]:10d} {sizes[1]:14d} {sizes[0] / sizes[1]:6.2f}")
     print(
-        f"    of which parameters {parameters}, history of {ours.n_updates_} updates and the rest "
-        f"{sizes[0] - parameters}"
+        f"    of which {parameters} are parameters, and {sizes[0] - parameters} are the history of "
+        f"{ours.n_updates_} updates and the rest"
     )
     milliseconds, imports_matplotlib = import_time(repeats)
     print(f"{'import beyond scikit-learn, ms':34} {milliseconds:10.1f}")
@@ -45,15 +46,15 @@ def main(repeats):
         return "met" if met else "NOT met"
 
     print("\ntargets")
-    print(f"one row: {one:.2f} of MLPClassifier's, 0.5 asked: {verdict(one <= 0.5)}")
+    print(f"one sample: {one:.2f} of MLPClassifier's time, target 0.5: {verdict(one <= 0.5)}")
     beyond = sizes[0] - parameters
-    print(f"pickle: {beyond} bytes beyond the parameters, 4096 asked: {verdict(beyond <= 4096)}")
-    print(f"import: {milliseconds:.1f} ms, 20 asked: {verdict(milliseconds <= 20)}")
+    print(f"pickle: {beyond} bytes beyond the parameters, target 4096: {verdict(beyond <= 4096)}")
+    print(f"import: {milliseconds:.1f} ms, target 20: {verdict(milliseconds <= 20)}")
     print(f"matplotlib imported: {imports_matplotlib}: {verdict(not imports_matplotlib)}")
 
 
 def compare(what, ours, peer, X, calls, repeats, unit):
-    """Time `predict` of both in turn; print the medians and return their ratio."""
+    """Time `predict` of both models in turn; print the medians and return their ratio."""
     times = [[], []]
     for _ in range(repeats):
         for model, of_model in zip((ours, peer), times, strict=True):
@@ -68,17 +69,17 @@ def compare(what, ours, peer, X, calls, repeats, unit):
 
 
 def import_time(repeats):
-    """Return the median time of the import, in ms, and whether it imports matplotlib."""
+    """Return the median time of the import in ms, and True if it imports matplotlib."""
     script = (
         "import sys, time, sklearn.neural_network\n"
         "start = time.perf_counter(); import sk_twolayer\n"
         "print(1000 * (time.perf_counter() - start), 'matplotlib' in sys.modules)"
     )
-    said = [
+    processes = [
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         for _ in range(repeats)
     ]
-    words = [done.stdout.split() for done in said]
+    words = [done.stdout.split() for done in processes]
     return np.median([float(milliseconds) for milliseconds, _ in words]), words[0][1] == "True"
 
 

@@ -1,15 +1,15 @@
-"""Time and memory of a fit as rows, features, hidden units and classes each grow tenfold.
+"""Measure time and memory of a fit as samples, features, hidden units and classes grow tenfold.
 
-The exponent is log10(after / before): 1 where the cost grows as the dimension does, less where
-something else outweighs it. Everybody makes the same updates: batches of 200 rows, shuffled,
-the same number of epochs without stopping early, SGD with Nesterov's momentum of 0.9, an L2
-penalty of the same strength, relu, a softmax; float32 and one thread.
+The exponent is log10(after / before). It is 1 if the cost is proportional to the dimension, and
+less if other costs dominate. All contenders make the same updates: shuffled batches of 200 samples,
+the same number of epochs without early stopping, SGD with Nesterov's momentum of 0.9, the same L2
+penalty, relu and softmax. They compute in float32 on one thread.
 
-Contenders and sizes take turns; the times are medians over repeats of a whole `fit`. The
-memory is that of a fit in a fresh interpreter: its peak resident set size less the one just
-before the fit, when data and libraries are there already; a median over repeats, too. At the
-base it is a matter of pages and of what the allocator has left over, so that the exponents of
-memory are rougher than those of time.
+Contenders and sizes take turns, and the figures are medians over repeats. The time is the time of
+the whole `fit`. The memory is measured in a fresh interpreter: the peak resident set size during
+`fit` minus the resident set size just before it, when data and libraries are loaded. The memory at
+the base size is small, and depends on pages and on the allocator, so the exponents of memory are
+less precise than the exponents of time.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 from sk_twolayer import TwoLayerClassifier
 
 BATCH_SIZE, ALPHA, RATE = 200, 1e-3, 1e-3
-BASE = {"rows": 2000, "features": 100, "hidden units": 100, "classes": 10}
+BASE = {"samples": 2000, "features": 100, "hidden units": 100, "classes": 10}
 SIZES = {"base": BASE, **{name: {**BASE, name: 10 * size} for name, size in BASE.items()}}
 
 
@@ -51,7 +51,7 @@ def mlp(hidden_size, epochs):
     return MLPClassifier(
         hidden_size,
         solver="sgd",
-        alpha=ALPHA * BATCH_SIZE,  # it divides by the rows of the batch
+        alpha=ALPHA * BATCH_SIZE,  # MLPClassifier divides alpha by the batch size
         learning_rate_init=RATE,
         batch_size=BATCH_SIZE,
         max_iter=epochs,
@@ -65,14 +65,14 @@ CONTENDERS = {"ours": ours, "MLPClassifier": mlp}
 
 
 def make_data(size):
-    """Make noise of that size, in which every class occurs."""
+    """Draw noise of this size, with samples of every class."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((size["rows"], size["features"]), dtype=np.float32)
-    return X, rng.permutation(size["rows"]) % size["classes"]
+    X = rng.standard_normal((size["samples"], size["features"]), dtype=np.float32)
+    return X, rng.permutation(size["samples"]) % size["classes"]
 
 
 def memory_status(field):
-    """Read a field of this process's status, in MB."""
+    """Return a field of the status of this process, in MB."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) / 1024
@@ -80,20 +80,20 @@ def memory_status(field):
 
 
 def work(name, size_name, epochs):
-    """Fit once in this process and print the peak memory above what was there before."""
+    """Fit once in this process; print the growth of the peak memory in MB."""
     size = SIZES[size_name]
     make = CONTENDERS[name]
     X, y = make_data(size)
-    make(2, 1).fit(X[:BATCH_SIZE, :2], y[:BATCH_SIZE])  # loads what is loaded at first use
+    make(2, 1).fit(X[:BATCH_SIZE, :2], y[:BATCH_SIZE])  # the first fit also loads libraries
     with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+        Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     before = memory_status("VmRSS")
     make(size["hidden units"], epochs).fit(X, y)
     print(json.dumps(max(memory_status("VmHWM") - before, 0.0)))
 
 
 def measure_memory(name, size_name, epochs):
-    """Let a fresh interpreter fit; return its peak memory above the data in MB."""
+    """Fit in a fresh interpreter; return its peak memory beyond the data in MB."""
     if not Path("/proc/self/status").exists():
         return np.nan
     job = json.dumps([name, size_name, epochs])
@@ -108,7 +108,7 @@ def measure_memory(name, size_name, epochs):
 
 
 def measure_time(name, size_name, epochs):
-    """Time a fit, in ms."""
+    """Return the time of a fit in ms."""
     size = SIZES[size_name]
     X, y = make_data(size)
     model = CONTENDERS[name](size["hidden units"], epochs)
@@ -118,7 +118,7 @@ def measure_time(name, size_name, epochs):
 
 
 def measure(function, repeats, epochs):
-    """Let contenders and sizes take turns; return the medians."""
+    """Measure contenders and sizes in turn; return the medians."""
     values = {(name, size): [] for size in SIZES for name in CONTENDERS}
     for _ in range(repeats):
         for (name, size), found in values.items():
@@ -128,14 +128,14 @@ def measure(function, repeats, epochs):
 
 def main(repeats, epochs):
     for name in CONTENDERS:
-        measure_time(name, "base", epochs)  # the first fit also loads what it needs
+        measure_time(name, "base", epochs)  # the first fit also loads libraries
     times = measure(measure_time, repeats, epochs)
     peaks = measure(measure_memory, repeats, epochs)
     if np.isnan(peaks["ours", "base"]):
-        print("there is no /proc/self/status: the memory is not measured")
+        print("the memory is not measured, as there is no /proc/self/status")
 
     base = ", ".join(f"{size:,} {name}" for name, size in BASE.items())
-    print(f"time of fit in ms, its peak memory above the data in MB; base: {base}")
+    print(f"time of fit in ms, peak memory beyond the data in MB; base: {base}")
     columns = [f"{f'{what} {when}':>13}" for what in ("time", "MB") for when in ("base", "x10")]
     columns = [*columns[:2], f"{'exponent':>8}", *columns[2:], f"{'exponent':>8}"]
     print(f"{'tenfold':>12} {'contender':>13}", *columns)

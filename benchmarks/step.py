@@ -1,12 +1,12 @@
-"""Time per update, by shape, dtype and threads, against peers and the machine's own limit.
+"""Measure the time per update by shape, dtype and threads, against peers and a lower bound.
 
-Everybody makes the same updates: plain SGD (no momentum), batches of 200 of the same rows,
-shuffled, an L2 penalty, relu, a softmax. Ours, MLPClassifier and skorch are timed through
-`fit`, per update, from which a fit of one epoch is subtracted, so that what happens once
-does not count. "products" is the five matrix products of the same step alone, at the same
-shapes, in NumPy. PyTorch (eager and compiled) gathers its batches from a tensor.
+All contenders make the same updates: plain SGD without momentum, shuffled batches of 200 of the
+same samples, an L2 penalty, relu and softmax. TwoLayerClassifier, MLPClassifier and skorch are
+timed through `fit`; the time of a fit of one epoch is subtracted, so that costs paid once do not
+count. PyTorch (eager and compiled) gathers its batches from a tensor. The lower bound, "products",
+is the time of the five matrix products of the step alone, in NumPy.
 
-Contenders take turns; the figures are medians over repeats, and ratios of them.
+Contenders take turns; the figures are medians over repeats, and ratios of the medians.
 """
 
 import argparse
@@ -21,18 +21,18 @@ from threadpoolctl import threadpool_limits
 
 from sk_twolayer import TwoLayerClassifier
 
-N_ROWS, BATCH_SIZE, ALPHA, RATE = 2000, 200, 1e-3, 1e-3
+N_SAMPLES, BATCH_SIZE, ALPHA, RATE = 2000, 200, 1e-3, 1e-3
 SHAPES = [(3072, 50, 10), (3072, 500, 10), (64, 100, 10)]
 
 
 def seconds_per_update(fit, epochs):
-    """Time `fit(epochs + 1)` beyond `fit(1)`, per update."""
+    """Return the time of `fit(epochs + 1)` minus the time of `fit(1)`, per update."""
     times = []
     for n in (1, epochs + 1):
         start = time.perf_counter()
         fit(n)
         times.append(time.perf_counter() - start)
-    return (times[1] - times[0]) / (epochs * (N_ROWS // BATCH_SIZE))
+    return (times[1] - times[0]) / (epochs * (N_SAMPLES // BATCH_SIZE))
 
 
 def ours(X, y, hidden_size, epochs):
@@ -56,7 +56,7 @@ def mlp(X, y, hidden_size, epochs):
     MLPClassifier(
         hidden_size,
         solver="sgd",
-        alpha=ALPHA * BATCH_SIZE,  # it divides by the rows of the batch
+        alpha=ALPHA * BATCH_SIZE,  # MLPClassifier divides alpha by the batch size
         learning_rate_init=RATE,
         momentum=0.0,
         batch_size=BATCH_SIZE,
@@ -67,7 +67,7 @@ def mlp(X, y, hidden_size, epochs):
 
 
 def products(X, y, hidden_size, epochs):
-    """Make the products of forward and backward pass, into buffers."""
+    """Compute the matrix products of forward and backward pass into buffers."""
     rng = np.random.default_rng(0)
     n_classes, dtype = len(np.unique(y)), X.dtype
 
@@ -77,7 +77,7 @@ def products(X, y, hidden_size, epochs):
     batch, W1, W2 = X[:BATCH_SIZE], matrix(X.shape[1], hidden_size), matrix(hidden_size, n_classes)
     hidden, scores = matrix(BATCH_SIZE, hidden_size), matrix(BATCH_SIZE, n_classes)
     dhidden, dW1, dW2 = hidden.copy(), np.empty_like(W1), np.empty_like(W2)
-    for _ in range(epochs * (N_ROWS // BATCH_SIZE)):
+    for _ in range(epochs * (N_SAMPLES // BATCH_SIZE)):
         np.matmul(batch, W1, out=hidden)
         np.matmul(hidden, W2, out=scores)
         np.matmul(hidden.T, scores, out=dW2)
@@ -140,7 +140,7 @@ def main(repeats, seconds):
         contenders["skorch"] = skorch
     for package in ("torch", "skorch"):
         if not find_spec(package):
-            print(f"{package} is not installed: left out")
+            print(f"{package} is left out, as it is not installed")
 
     print("time per update in ms, and as a multiple of ours")
     print(f"{'shape':>12} {'dtype':>8} {'threads':>7}", *(f"{name:>18}" for name in contenders))
@@ -148,8 +148,8 @@ def main(repeats, seconds):
     for n_features, hidden_size, n_classes in SHAPES:
         for dtype in (np.float32, np.float64):
             rng = np.random.default_rng(0)
-            X = rng.standard_normal((N_ROWS, n_features)).astype(dtype)
-            y = rng.integers(n_classes, size=N_ROWS)
+            X = rng.standard_normal((N_SAMPLES, n_features)).astype(dtype)
+            y = rng.integers(n_classes, size=N_SAMPLES)
             for threads in (1, 2):
                 with threadpool_limits(threads):
                     if find_spec("torch"):
@@ -171,16 +171,16 @@ def main(repeats, seconds):
 
 
 def measure(contenders, X, y, hidden_size, repeats, seconds):
-    """Let the contenders take turns; return the medians in ms."""
+    """Time the contenders in turn; return the medians in ms."""
     times = {name: [] for name in contenders}
     for name, fit in list(contenders.items()):
         try:
             fit(X, y, hidden_size, 1)
-        except Exception as error:  # such as no compiler for torch.compile
-            print(f"{name} does not run here ({type(error).__name__}): left out")
+        except Exception as error:  # for example, torch.compile finds no compiler
+            print(f"{name} is left out, as it raised {type(error).__name__}")
             times[name].append(np.nan)
     once = seconds_per_update(partial(ours, X, y, hidden_size), 3)
-    epochs = max(2, round(seconds / (once * N_ROWS / BATCH_SIZE)))
+    epochs = max(2, round(seconds / (once * N_SAMPLES / BATCH_SIZE)))
     for _ in range(repeats):
         for name, fit in contenders.items():
             if not np.isnan(times[name]).any():
@@ -191,7 +191,7 @@ def measure(contenders, X, y, hidden_size, repeats, seconds):
 
 
 def judge(shape, threads, medians):
-    """Say of each target whether it is met."""
+    """Return a line for each target that says if it is met."""
 
     def verdict(peer, at_least):
         if np.isnan(medians.get(peer, np.nan)):
@@ -199,7 +199,8 @@ def judge(shape, threads, medians):
         ratio = medians[peer] / medians["ours"]
         met = "met" if ratio >= at_least else "NOT met"
         return [
-            f"{shape}, {threads} threads: {ratio:.2f} x faster than {peer}, {at_least} asked: {met}"
+            f"{shape}, {threads} threads: {ratio:.2f} x faster than {peer}, target {at_least}: "
+            f"{met}"
         ]
 
     lines = []
@@ -207,7 +208,7 @@ def judge(shape, threads, medians):
     if limit and threads == 1:
         ratio = medians["ours"] / medians["products"]
         met = "met" if ratio <= limit else "NOT met"
-        lines.append(f"{shape}, 1 thread: {ratio:.2f} x the products, {limit} asked: {met}")
+        lines.append(f"{shape}, 1 thread: {ratio:.2f} x the products, target {limit}: {met}")
     small = shape == "64-100-10"
     lines += verdict("MLPClassifier", 2.5 if small else 1.35)
     lines += verdict("PyTorch", 2.5 if small else 1.3)
@@ -217,6 +218,6 @@ def judge(shape, threads, medians):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.3, help="that ours takes a repeat")
+    parser.add_argument("--seconds", type=float, default=0.3, help="seconds of each of our fits")
     arguments = parser.parse_args()
     main(arguments.repeats, arguments.seconds)

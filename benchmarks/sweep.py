@@ -1,20 +1,21 @@
-"""The exercise's sweep as `GridSearchCV(n_jobs=2)`: wall time and peak memory.
+"""Measure wall time and peak memory of the exercise's sweep as `GridSearchCV(n_jobs=2)`.
 
-Two learning rates times three penalties, one fold (the last 1,000 rows are scored), 50 hidden
-units, no refit. Everybody makes the same updates: plain SGD (no momentum), batches of 200,
-shuffled, the same number of epochs without stopping early, an L2 penalty of the same strength,
-relu, a softmax. The rows are pictures of CIFAR-10's shape, mean-free and divided by 128, so
-that neither contender diverges; if one did, the sweep would end with its error.
+The grid has two learning rates and three penalties. There is one fold, whose test samples are the
+last 1,000, and no refit. All contenders make the same updates: plain SGD without momentum, shuffled
+batches of 200, 50 hidden units, the same number of epochs without early stopping, the same L2
+penalty, relu and softmax. The samples have the shape of CIFAR-10 images; they are centred and
+divided by 128, so that no contender diverges. A contender that diverged would end the sweep with an
+error.
 
-Every sweep gets two cores: two processes of one BLAS thread with n_jobs=2, one process of two
-BLAS threads with n_jobs=1. Each is measured in a fresh interpreter, from `GridSearchCV.fit`
-to its end. Starting the processes of n_jobs=2 counts, a second or so that weighs less the more
-`--epochs` there are; `--warm` makes a sweep of few rows first, so that it does not count. The
-contenders take turns; the times are medians over repeats, and ratios of them.
+Each sweep uses two cores: two processes with one BLAS thread each for n_jobs=2, and one process
+with two BLAS threads for n_jobs=1. A sweep runs in a fresh interpreter, and its time is the time of
+`GridSearchCV.fit`. This includes the start of the processes of n_jobs=2, about a second, which
+weighs less with more `--epochs`. With `--warm`, a small sweep starts the processes first. The
+contenders take turns; the times are medians over repeats, and ratios of the medians.
 
-The peak memory is the largest sum over all processes of a sweep, data included, of their
-proportional set size, in which shared pages count once. Sampling it costs time: it has one
-more sweep of its own, which is not timed.
+The peak memory is the largest sum of the proportional set sizes of all processes of a sweep, with
+the data. Shared pages count once in it. As sampling it costs time, it is measured in another sweep,
+which is not timed.
 """
 
 import argparse
@@ -47,7 +48,7 @@ SWEEPS = [
 
 
 def make_data(rows, dtype, data_home):
-    """Make pictures of noise on a pattern per class, or load the real ones."""
+    """Draw images, each a pattern of its class with noise, or load CIFAR-10."""
     if data_home is not None:
         X, y = fetch_cifar10(data_home=data_home, return_X_y=True, download_if_missing=False)
         X, y = X[:rows], y[:rows]
@@ -93,13 +94,13 @@ def mlp(epochs):
         n_iter_no_change=np.inf,
         random_state=0,
     )
-    # it divides alpha by the rows of the batch
+    # MLPClassifier divides alpha by the batch size.
     alphas = [alpha * BATCH_SIZE for alpha in ALPHAS]
     return estimator, {"learning_rate_init": RATES, "alpha": alphas}
 
 
 def work(name, dtype, n_jobs, rows, epochs, data_home, warm):
-    """Make one sweep in this process; print "ready" once the data is, then the result."""
+    """Run one sweep in this process; print "ready" before it, and the result after it."""
     X, y = make_data(rows, dtype, data_home)
     fold = np.full(rows, -1)
     fold[-N_SCORED:] = 0
@@ -124,7 +125,7 @@ def work(name, dtype, n_jobs, rows, epochs, data_home, warm):
 
 
 def family_of(pid):
-    """List the process and its descendants."""
+    """Return the ids of a process and its descendants."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -140,7 +141,7 @@ def family_of(pid):
 
 
 def memory_of(pid):
-    """Measure the proportional set size of the process and its descendants, in MB."""
+    """Return the proportional set size of a process and its descendants in MB."""
     kilobytes = 0
     for member in family_of(pid):
         try:
@@ -152,7 +153,7 @@ def memory_of(pid):
 
 
 def run(sweep, options, sampled=False):
-    """Let a fresh interpreter make the sweep; return its result, and the peak if sampled."""
+    """Run the sweep in a fresh interpreter; return its result, and its peak memory if sampled."""
     job = json.dumps([*sweep, *options])
     process = subprocess.Popen(
         [sys.executable, __file__, "--worker", job],
@@ -183,7 +184,7 @@ def main(repeats, options):
     medians = {sweep: np.median(values) for sweep, values in times.items()}
 
     measurable = Path("/proc/self/smaps_rollup").exists()
-    print("wall time of the sweep in s, peak memory of all its processes in MB, best accuracy")
+    print("wall time of the sweep in s, peak memory of all processes in MB, best accuracy")
     print(f"{'contender':>14} {'dtype':>8} {'n_jobs':>6} {'time':>8} {'memory':>12} {'score':>6}")
     for sweep in SWEEPS:
         name, dtype, n_jobs = sweep
@@ -194,17 +195,17 @@ def main(repeats, options):
 
 
 def judge(medians):
-    """Say of each target whether it is met."""
+    """Return a line for each target that says if it is met."""
     lines = []
     for dtype, at_least in TARGETS.items():
         ratio = medians["MLPClassifier", dtype, 2] / medians["ours", dtype, 2]
         met = "met" if ratio >= at_least else "NOT met"
         lines.append(
-            f"{dtype}, n_jobs=2: {ratio:.2f} x faster than MLPClassifier, {at_least} asked: {met}"
+            f"{dtype}, n_jobs=2: {ratio:.2f} x faster than MLPClassifier, target {at_least}: {met}"
         )
         ratio = medians["ours", dtype, 2] / medians["ours", dtype, 1]
         met = "met" if ratio <= 1 else "NOT met"
-        lines.append(f"{dtype}: n_jobs=2 takes {ratio:.2f} x the time of n_jobs=1, 1 asked: {met}")
+        lines.append(f"{dtype}: n_jobs=2 takes {ratio:.2f} x the time of n_jobs=1, target 1: {met}")
     return lines
 
 
@@ -214,13 +215,13 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--rows", type=int, default=20_000, help="more than 1,000")
     parser.add_argument("--data-home", help="use CIFAR-10 from this folder's cache")
-    parser.add_argument("--warm", action="store_true", help="start processes before the clock")
+    parser.add_argument("--warm", action="store_true", help="start the processes before the clock")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         work(*json.loads(arguments.worker))
     else:
-        # batches of whole rows, so that the number of updates is beyond doubt
+        # All batches are full, so both contenders make the same number of updates.
         if arguments.rows <= N_SCORED or (arguments.rows - N_SCORED) % BATCH_SIZE:
             parser.error(f"--rows must be {N_SCORED} plus a multiple of {BATCH_SIZE}")
         if arguments.data_home and arguments.rows > 50_000:

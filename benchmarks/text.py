@@ -1,24 +1,26 @@
-"""Text: accuracy of the defaults, and time, memory and size of the pickle as the features grow.
+"""Measure text classification: accuracy, and the cost as the number of features grows.
 
-Made-up documents with as many words as movie reviews, log-normal in length, drawn by a
-Zipf-Mandelbrot law; some words are commoner in one of four classes. First, the defaults against
-those of MLPClassifier, in float32, on two corpora (`--seeds`) of 1,500 documents to train on and
-1,500 to test on: counts of some 10,000 n-grams, TF-IDF of 40,000 words, counts hashed to 2**18
-features, the same with signs, and of Euclidean length 1; short documents; and tags, of which each
-document has any number (the accuracy is that of all of a document's tags at once). At 2**18
-features MLPClassifier trains on those 40,000 that occur; its time is that of its first epochs on
-all of them, times its epochs.
+The documents are synthetic. They have as many words as movie reviews, and their lengths are
+log-normal. The words follow a Zipf-Mandelbrot law; some are more frequent in one of four classes.
 
-Second, documents hashed to 2**12 to 2**20 features, counts in float32: seconds per epoch (of
-`fit`, beyond those that it takes for one, and of `partial_fit`, the median of several), the peak
-memory of a `fit` beyond the data as a multiple of the parameters' bytes, and what its pickle holds
-beyond them. All have 100 hidden units, and train in their automatic batches.
+First, the default settings compete with MLPClassifier's, in float32. Each seed (`--seeds`) draws
+corpora with 1,500 training and 1,500 test documents: counts of some 10,000 n-grams; TF-IDF of
+40,000 words; counts hashed to 2**18 features, the same with signs, and with Euclidean norm 1; short
+documents; and tags, where a document has any number of six tags (a prediction is correct if all of
+its tags are). At 2**18 features MLPClassifier trains only on the 40,000 features that occur. Its
+time is then the time of an epoch on all features, times the number of its epochs.
 
-Last, with `--race`, SGD runs for the log loss on the training rows that MLPClassifier's defaults
-reach after 5, 10 and 20 epochs, with the same penalty; what it does to the rows first is in its
-name, and timed.
+Second, documents are hashed to 2**12 to 2**20 features, as counts in float32. The figures are the
+seconds per epoch of `fit` (without its first epoch) and of `partial_fit` (the median of several),
+the peak memory of `fit` beyond the data as a multiple of the parameters' bytes, and the size of the
+pickle minus the size of the parameters. All contenders have 100 hidden units and their automatic
+batch sizes.
 
-One thread; seconds are those of the processor; each measurement has a fresh interpreter.
+Last, with `--race`, SGD trains until its log loss on the training samples is the one that
+MLPClassifier's defaults reach after 5, 10 and 20 epochs, with the same penalty. The name of a
+contender says how it scales the samples; its time includes the scaling.
+
+All measurements use one thread, processor time, and a fresh interpreter each.
 """
 
 import argparse
@@ -44,17 +46,18 @@ from threadpoolctl import threadpool_limits
 
 from sk_twolayer import TwoLayerClassifier
 
-N_ROWS, N_CLASSES, HIDDEN_SIZE = 2000, 4, 100
+N_SAMPLES, N_CLASSES, HIDDEN_SIZE = 2000, 4, 100
 DEFAULTS = {"ours": TwoLayerClassifier, "MLPClassifier": MLPClassifier}
 CONTENDERS = {
     "ours": TwoLayerClassifier(HIDDEN_SIZE, random_state=0),
     "ours, sgd": TwoLayerClassifier(HIDDEN_SIZE, solver="sgd", dropout=0.0, random_state=0),
     "MLPClassifier": MLPClassifier(HIDDEN_SIZE, random_state=0),
 }
-GROWTH = {"ours": (4, 3.3), "ours, sgd": (2, 2.2)}  # of an epoch to 2**20, and memory, as asked
-# The corpora of the accuracy: words, exponent and shift of their law, mean length, share of the
-# words that tell a class, and how much commoner they are in it; and the share of MLPClassifier's
-# time that was asked.
+# The targets for the growth of an epoch from 2**14 to 2**20 features, and for the memory.
+GROWTH = {"ours": (4, 3.3), "ours, sgd": (2, 2.2)}
+# The corpora of the first part. The tuple holds the number of words, the exponent and the shift of
+# their law, the mean length, the share of informative words, and the factor by which these are more
+# frequent in their class. The last number is the target for the time as a share of MLPClassifier's.
 CORPORA = {
     "short": ((50_000, 1.4, 25, 60, 0.3, 4.0), 0.5),
     "tags": ((50_000, 1.4, 25, 400, 0.2, 2.5), 0.5),
@@ -64,7 +67,7 @@ CORPORA = {
     "hashed, signs": ((50_000, 1.4, 25, 840, 0.1, 1.6), 0.1),
     "hashed, length 1": ((50_000, 1.4, 25, 840, 0.1, 1.6), 0.1),
 }
-# MLPClassifier divides its alpha by the rows of a batch.
+# MLPClassifier divides alpha by the batch size.
 SAME_PENALTY = partial(
     TwoLayerClassifier,
     HIDDEN_SIZE,
@@ -80,7 +83,7 @@ WAYS = {
         MaxAbsScaler(), SAME_PENALTY(max_iter=epochs, batch_size=50)
     ),
 }
-RACES = [  # the shape, how ours goes about it, and how many times faster was asked
+RACES = [  # the corpus, our contender, and the target for the ratio of the times
     ("counts", "MaxAbsScaler, sgd, batches of 50", 4),
     ("counts, float32", "MaxAbsScaler, sgd, batches of 50", 4),
     ("TF-IDF", "sgd", 6),
@@ -88,13 +91,19 @@ RACES = [  # the shape, how ours goes about it, and how many times faster was as
 ]
 
 
-def draw_documents(n_words, exponent, shift, length, telling=0.1, tilt=2, *, n=N_ROWS, seed=0):
-    """Return the words of each document, as numbers, and its class."""
+def draw_documents(
+    n_words, exponent, shift, length, informative=0.1, tilt=2, *, n=N_SAMPLES, seed=0
+):
+    """Draw documents; return the word numbers of each document, and its class."""
     rng = np.random.default_rng(seed)
     y = rng.integers(N_CLASSES, size=n)
     frequencies = (np.arange(n_words) + shift) ** -exponent
-    told = np.where(rng.random(n_words) < telling, rng.integers(N_CLASSES, size=n_words), -1)
-    cumulated = [np.cumsum(frequencies * np.where(told == c, tilt, 1)) for c in range(N_CLASSES)]
+    class_of_word = np.where(
+        rng.random(n_words) < informative, rng.integers(N_CLASSES, size=n_words), -1
+    )
+    cumulated = [
+        np.cumsum(frequencies * np.where(class_of_word == c, tilt, 1)) for c in range(N_CLASSES)
+    ]
     lengths = np.maximum(rng.lognormal(np.log(length) - 0.08, 0.4, n).astype(int), 5)
     words = [
         np.searchsorted(cumulated[c], rng.random(n) * cumulated[c][-1])
@@ -103,23 +112,25 @@ def draw_documents(n_words, exponent, shift, length, telling=0.1, tilt=2, *, n=N
     return words, y
 
 
-def draw_tagged(n_words, exponent, shift, length, telling, tilt, *, n, seed, n_tags=6):
-    """Return the words of each document, and its tags, each of which a quarter of them have."""
+def draw_tagged(n_words, exponent, shift, length, informative, tilt, *, n, seed, n_tags=6):
+    """Draw documents; return the word numbers of each, and its tags, each of probability 1/4."""
     rng = np.random.default_rng(seed)
     Y = (rng.random((n, n_tags)) < 0.25).astype(int)
     frequencies = (np.arange(n_words) + shift) ** -exponent
-    told = np.where(rng.random(n_words) < telling, rng.integers(n_tags, size=n_words), n_tags)
+    tag_of_word = np.where(
+        rng.random(n_words) < informative, rng.integers(n_tags, size=n_words), n_tags
+    )
     factors = np.where(np.column_stack([Y, np.zeros(n)]), tilt, 1)
     words = []
     for factor in factors:
-        cumulated = np.cumsum(frequencies * factor[told])
+        cumulated = np.cumsum(frequencies * factor[tag_of_word])
         n_drawn = max(int(rng.lognormal(np.log(length) - 0.08, 0.4)), 5)
         words.append(np.searchsorted(cumulated, rng.random(n_drawn) * cumulated[-1]))
     return words, Y
 
 
-def train_and_test_rows(name, seed, n_train=1500, n_test=1500):
-    """Return rows and labels of one of the corpora, to train on and to test on."""
+def draw_corpus(name, seed, n_train=1500, n_test=1500):
+    """Draw a corpus; return training and test samples, then training and test labels."""
     settings, _ = CORPORA[name]
     draw = draw_tagged if name == "tags" else draw_documents
     words, y = draw(*settings, n=n_train + n_test, seed=seed)
@@ -141,7 +152,7 @@ def train_and_test_rows(name, seed, n_train=1500, n_test=1500):
 
 
 def count(words, columns, n_columns=None, signs=None):
-    """Return the counts of the documents' words as CSR, each word in its column, with its sign."""
+    """Return the counts of the words as CSR, with the given column and sign for each word."""
     indptr = np.concatenate([[0], np.cumsum([len(document) for document in words])])
     words = np.concatenate(words)
     indices, values = columns[words], np.ones(len(words), int) if signs is None else signs[words]
@@ -156,23 +167,23 @@ def reviews():
 
 
 def save_hashed(path, width):
-    """Save the documents hashed to so many features: who measures memory makes none of them."""
+    """Save the documents hashed to `width` features, for a process that measures memory."""
     words, y = reviews()
     X = count(words, np.random.default_rng(1).integers(width, size=50_000)).astype(np.float32)
     np.savez(path, data=X.data, indices=X.indices, indptr=X.indptr, y=y)
 
 
-def occurring_in(X, n_rows):
-    """Return the features that occur in so many rows at least, shuffled."""
-    features = np.flatnonzero(np.bincount(X.indices, minlength=X.shape[1]) >= n_rows)
+def occurring_in(X, n_documents):
+    """Return the features that occur in at least `n_documents` of X, shuffled."""
+    features = np.flatnonzero(np.bincount(X.indices, minlength=X.shape[1]) >= n_documents)
     return csr_array(X[:, np.random.default_rng(1).permutation(features)])
 
 
 def shape(name):
-    """Return one of the shapes to race on."""
+    """Return samples and labels of a corpus of the race."""
     if name.startswith("counts"):
         words, y = draw_documents(2**20, 0.95, 2.7, 1230)
-        X = occurring_in(count(words, np.arange(2**20)), N_ROWS // 100)
+        X = occurring_in(count(words, np.arange(2**20)), N_SAMPLES // 100)
     else:
         words, y = reviews()
         X = TfidfTransformer().fit_transform(occurring_in(count(words, np.arange(50_000)), 1))
@@ -180,14 +191,14 @@ def shape(name):
 
 
 def memory_status(name):
-    """Return a figure of the process's memory in bytes, as Linux keeps them."""
+    """Return a field of Linux's memory status of this process, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 def accuracy(name, seed, contender):
-    """Return seconds of a fit with default settings, the accuracy, and the features."""
-    X_train, X_test, y_train, y_test = train_and_test_rows(name, seed)
+    """Return seconds and accuracy of a fit with default settings, and the number of features."""
+    X_train, X_test, y_train, y_test = draw_corpus(name, seed)
     n_features, per_epoch = X_train.shape[1], None
     if name.startswith("hashed") and contender == "MLPClassifier":
         few, more = (
@@ -211,18 +222,18 @@ def seconds_of_fit(model, X, y):
 
 
 def measure(name, path, width, epochs):
-    """Return seconds per epoch of `fit` and `partial_fit`, bytes of a fit beyond X, and others.
+    """Return seconds per epoch of `fit` and `partial_fit`, and three sizes in bytes.
 
-    Those of the parameters, and of the pickle.
+    The sizes are the memory that `fit` adds, the parameters, and the pickle.
     """
     with np.load(path) as saved:
         X = csr_array(
-            (saved["data"], saved["indices"], saved["indptr"]), shape=(N_ROWS, width), copy=False
+            (saved["data"], saved["indices"], saved["indptr"]), shape=(N_SAMPLES, width), copy=False
         )
         y = saved["y"]
     model = CONTENDERS[name]
-    model.set_params(max_iter=1).fit(X[:50, :100], y[:50])  # what only the first fit of all does
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    model.set_params(max_iter=1).fit(X[:50, :100], y[:50])  # loads libraries
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     before = memory_status("VmRSS")
     one_epoch = seconds_of_fit(model, X, y)
     added = memory_status("VmHWM") - before
@@ -239,13 +250,16 @@ def measure(name, path, width, epochs):
 
 
 def time_fit(model, X, y):
-    """Return the seconds of a fit, and the log loss on its rows."""
+    """Return the seconds of a fit, and the log loss on the training samples."""
     seconds = seconds_of_fit(model, X, y)
     return seconds, log_loss(y, model.predict_proba(X))
 
 
 def race(name, way):
-    """Return for each of MLPClassifier's losses its seconds and epochs, and ours."""
+    """Return the number of features, the non-zeros of a sample, and a list of results.
+
+    A result is a loss of MLPClassifier, its seconds and epochs, and our seconds and epochs.
+    """
     X, y = shape(name)
     theirs = {}
     for epochs in (5, 10, 20):
@@ -262,7 +276,7 @@ def race(name, way):
                 break
         else:
             results.append((loss, seconds, epochs, float("inf"), our_epochs))
-    return X.shape[1], X.nnz / N_ROWS, results
+    return X.shape[1], X.nnz / N_SAMPLES, results
 
 
 def in_fresh_interpreter(*arguments):
@@ -276,7 +290,7 @@ def verdict(met):
 
 
 def compare_accuracy(seeds):
-    for name, (_, asked) in CORPORA.items():
+    for name, (_, target) in CORPORA.items():
         points, ratios = [], []
         for seed in seeds:
             ours, theirs = (in_fresh_interpreter("accuracy", name, seed, c) for c in DEFAULTS)
@@ -289,8 +303,8 @@ def compare_accuracy(seeds):
             )
         gained, ratio = np.mean(points), np.exp(np.mean(np.log(ratios)))
         print(
-            f"{name:>16}: {gained:+.2f} points, 0 asked: {verdict(gained >= 0)}; {ratio:.2f} of the"
-            f" time, {asked} asked: {verdict(ratio <= asked)}"
+            f"{name:>16}: {gained:+.2f} points, target 0: {verdict(gained >= 0)}; {ratio:.2f} of "
+            f"the time, target {target}: {verdict(ratio <= target)}"
         )
 
 
@@ -317,27 +331,27 @@ def measure_growth(largest, largest_peer):
         for column, what in enumerate(("fit", "partial_fit")):
             growth = results[name, largest][column] / results[name, 14][column]
             met = verdict(growth <= longer)
-            print(f"{name}, {what}, 2**14 to 2**{largest}: {growth:.2f} x, {longer} asked: {met}")
+            print(f"{name}, {what}, 2**14 to 2**{largest}: {growth:.2f} x, target {longer}: {met}")
         for power in range(14, largest + 1, 2):
             _, _, added, parameters, pickled = results[name, power]
             met = verdict(added <= memory * parameters)
-            print(f"{name}, 2**{power}, peak: {added / parameters:.2f} x, {memory} asked: {met}")
+            print(f"{name}, 2**{power}, peak: {added / parameters:.2f} x, target {memory}: {met}")
             met = verdict(pickled - parameters <= 4096)
-            print(f"{name}, 2**{power}, pickle: {pickled - parameters:+d}, 4096 asked: {met}")
+            print(f"{name}, 2**{power}, pickle: {pickled - parameters:+d}, target 4096: {met}")
     if ("MLPClassifier", largest) in results:
         faster = results["MLPClassifier", largest][0] / results["ours", largest][0]
         print(f"2**{largest}: an epoch {faster:.1f} times faster than MLPClassifier's")
 
 
 def run_races():
-    for name, way, asked in RACES:
-        width, non_zeros, rows = in_fresh_interpreter("race", name, way)
-        print(f"\n{name}, {width} features, {non_zeros:.0f} a row; ours: {way}")
-        for loss, seconds, epochs, ours, our_epochs in rows:
+    for name, way, target in RACES:
+        width, non_zeros, results = in_fresh_interpreter("race", name, way)
+        print(f"\n{name}, {width} features, {non_zeros:.0f} per sample; ours: {way}")
+        for loss, seconds, epochs, ours, our_epochs in results:
             print(
                 f"log loss {loss:.4f}: MLPClassifier {seconds:.2f} s, {epochs} epochs; ours "
-                f"{ours:.2f} s, {our_epochs} epochs: {seconds / ours:.2f} x faster, {asked} "
-                f"asked: {verdict(seconds / ours >= asked)}",
+                f"{ours:.2f} s, {our_epochs} epochs: {seconds / ours:.2f} x faster, "
+                f"target {target}: {verdict(seconds / ours >= target)}",
                 flush=True,
             )
 
@@ -346,10 +360,10 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1], help="of the corpora")
-    parser.add_argument("--largest", type=int, default=20, help="power of two of the width")
+    parser.add_argument("--largest", type=int, default=20, help="log2 of the most features")
     parser.add_argument("--largest-peer", type=int, default=20, help="the same for MLPClassifier")
-    parser.add_argument("--race", action="store_true", help="race SGD to the same loss, too")
-    parser.add_argument("--only", help="one measurement, as JSON")
+    parser.add_argument("--race", action="store_true", help="also race SGD to the same loss")
+    parser.add_argument("--only", help="one measurement, given as JSON")
     arguments = parser.parse_args()
     if arguments.only:
         function, *values = json.loads(arguments.only)

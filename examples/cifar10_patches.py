@@ -1,27 +1,27 @@
-"""CIFAR-10 with two layers, behind features that are learned without labels.
+"""Train a two-layer network on CIFAR-10 with features that are learned without labels.
 
-Coates, Ng and Lee ("An analysis of single-layer networks in unsupervised feature learning",
-AISTATS 2011) showed how far one layer of features goes if there are many of them: k-means finds
-the small patches that pictures are made of, and a picture is described by how close each of its
-patches is to each centroid, summed over each quarter of the picture. Here a scikit-learn
-transformer does that, and the network comes after it, in one pipeline.
+Coates, Ng and Lee ("An analysis of single-layer networks in unsupervised feature learning", AISTATS
+2011) showed that one layer of features goes far if there are many features. k-means finds typical
+small patches of images. An image is described by how close its patches are to each centroid, summed
+over each quarter of the image. Here a scikit-learn transformer computes these features, and the
+network follows in the same pipeline.
 
-All choices were made on the last 5,000 training images, and `--validate` trains without them. The
+All settings were chosen on the last 5,000 training images; `--validate` trains without them. The
 figures are single runs on JPEG re-encodings of CIFAR-10, so differences below 0.01 may be chance.
-With the settings below the validation accuracy is 0.756, and 0.761 with the vote of mirror images;
-the test accuracy, trained on all images, is 0.761, and 0.763 with that vote. All of it takes 7.9
-minutes on two cores, and 3.2 GB.
+With the settings below, the validation accuracy is 0.756, and 0.761 if the predictions for an image
+and its mirror image are averaged. After training on all images, the test accuracy is 0.761, and
+0.763 with mirror images. The script takes 7.9 minutes on two cores, and 3.2 GB.
 
-What parts of the recipe are worth, as validation accuracy; alone, and with that vote:
+The table shows validation accuracies of variants: alone, and with mirror images in prediction.
 
     this recipe: 400 units, mirror images in training, 11 epochs        0.756    0.761
     the same with alpha=1 and 7 epochs                                  0.737    0.742
-    400 units, dropout=0.3, alpha=0.1, without them, 12 epochs          0.744    0.753
-    600 units, dropout=0.5, alpha=0.1, without them, 15 epochs          0.739    0.748
-    300 units, dropout=0.5, alpha=0.1, without them, 6 epochs           0.711    0.717
-    300 units, solver="sgd", without them, 10 epochs                    0.716    0.723
-    400 units, dropout=0.3, alpha=6, without mirror images, 12 epochs   0.710    0.709
-    no hidden layer (activation="identity"), without them, 12 epochs    0.689    0.693
+    400 units, dropout=0.3, alpha=0.1, no mirror images, 12 epochs      0.744    0.753
+    600 units, dropout=0.5, alpha=0.1, no mirror images, 15 epochs      0.739    0.748
+    300 units, dropout=0.5, alpha=0.1, no mirror images, 6 epochs       0.711    0.717
+    300 units, solver="sgd", no mirror images, 10 epochs                0.716    0.723
+    400 units, dropout=0.3, alpha=6, no mirror images, 12 epochs        0.710    0.709
+    no hidden layer (activation="identity"), no mirror images, 12 ep.   0.689    0.693
 """
 
 import argparse
@@ -49,11 +49,11 @@ from sk_twolayer.datasets import fetch_cifar10
 from sk_twolayer.display import WeightsDisplay
 
 N_VALIDATION = 5_000
-SIDE, PATCH, COLOURS = 32, 6, 3  # of a picture and of a patch, in pixels
-PLACES = SIDE - PATCH + 1  # of a patch along a side of the picture
+SIDE, PATCH, COLOURS = 32, 6, 3  # sizes of an image and of a patch, in pixels
+PLACES = SIDE - PATCH + 1  # number of positions of a patch along a side of the image
 
-# Both are those of the paper, for pixels from 0 to 255: what is added to the variance of a
-# patch, so that noise in a plain sky is not blown up, and to that of an axis.
+# The paper's values for pixels from 0 to 255. The first is added to the variance of a patch, so
+# that noise in a plain sky is not amplified. The second is added to the variance of an axis.
 CONTRAST_FLOOR = 10.0
 WHITENING_FLOOR = 0.1
 
@@ -64,10 +64,10 @@ N_SHOWN = 225
 RECIPE = {
     "hidden_size": 400,
     "solver": "adamw",
-    # For W1 and W2 alike. With 1e-3 the accuracy was the same (0.710 against 0.711, with 300
-    # units); the automatic rate, 0.03 for W2, was worse.
+    # The same rate for W1 and W2. 1e-3 gave the same accuracy (0.710 against 0.711, with 300
+    # units). The automatic rate, 0.03 for W2, was worse.
     "learning_rate": 3e-4,
-    # 6, with which the training accuracy hardly exceeds the other, took it from 0.744 to 0.710.
+    # With 6 the network hardly overfits, but the validation accuracy fell from 0.744 to 0.710.
     "alpha": 0.1,
     "dropout": 0.4,
     "batch_size": 200,
@@ -76,17 +76,17 @@ N_EPOCHS = 11
 
 
 def patches_of(X):
-    """Return a view of every patch of every picture.
+    """Return a view of every patch of every image.
 
     Parameters
     ----------
     X : ndarray of shape (n_images, 3072)
-        Rows as those of `fetch_cifar10`.
+        Images as `fetch_cifar10` returns them.
 
     Returns
     -------
     patches : ndarray of shape (n_images, 27, 27, 6, 18)
-        A line of a patch is 6 pixels of 3 colours, which lie side by side in X.
+        A line of a patch is 6 pixels of 3 colours, which are adjacent in X.
     """
     lines = X.reshape(-1, SIDE, SIDE * COLOURS)
     windows = sliding_window_view(lines, (PATCH, PATCH * COLOURS), axis=(1, 2))
@@ -94,7 +94,7 @@ def patches_of(X):
 
 
 def normalise_contrast(patches):
-    """Return each patch as a row, in float32, brought to mean 0 and (nearly) variance 1."""
+    """Return each patch as a row in float32, with mean 0 and variance near 1."""
     rows = patches.reshape(-1, PATCH * PATCH * COLOURS).astype(np.float32)
     rows -= rows.mean(axis=1, keepdims=True)
     rows /= np.sqrt(np.square(rows).mean(axis=1, keepdims=True) + CONTRAST_FLOOR)
@@ -102,54 +102,54 @@ def normalise_contrast(patches):
 
 
 def quarters():
-    """Return which places of a patch lie in which quarter: 4 rows of 0 and 1."""
+    """Return a 0-1 matrix with a row for each quarter and a column for each position of a patch."""
     half = np.arange(PLACES) >= (PLACES + 1) // 2
     halves = np.stack([~half, half])
     return np.einsum("ir,jc->ijrc", halves, halves).reshape(4, -1).astype(np.float32)
 
 
 class PatchFeatures(TransformerMixin, BaseEstimator):
-    """Describe pictures by how close their patches are to the centroids of k-means.
+    """Describe images by how close their patches are to the centroids of k-means.
 
-    A patch at distance d_k from centroid k, and at distance m from all of them on average, has
-    the activations max(0, m - d_k), of which about half are zero (the "triangle"). They are
-    summed over the patches in each quarter of the picture, which gives 4 numbers for each
-    centroid; these are standardised.
+    A patch has distance d_k from centroid k, and mean distance m from all centroids. Its
+    activations are max(0, m - d_k) (the "triangle" activation); about half of them are zero. They
+    are summed over the patches in each quarter of the image, which gives 4 numbers for each
+    centroid. These are standardised.
 
     Parameters
     ----------
     n_centroids : int
-        Clusters to find.
+        Number of clusters.
     n_patches : int
-        Patches to find them from, drawn from all pictures at random.
+        Number of patches for k-means, drawn at random from all images.
     n_passes : int, default=6
-        Passes of k-means over them.
+        Passes of k-means over the patches.
     n_standardise : int, default=2_000
-        Most pictures, drawn at random, that tell the mean and the standard deviation of a
-        feature. That of all would be no better, and take all features at once.
+        Largest number of images, drawn at random, from which mean and standard deviation of the
+        features are computed. More images would be no better, and take more memory.
     n_jobs : int, default=-1
-        Threads to transform with; -1 uses all cores.
+        Number of threads of `transform`; -1 uses all cores.
     random_state : int, default=None
-        Draws the patches, the first centroids and the pictures.
+        Seed of the draws of patches, initial centroids and images.
     verbose : bool, default=False
-        Print a line after each step and after every tenth of a large transformation.
+        Print a line for each step, and for each 10,000 images of a transformation.
 
     Attributes
     ----------
     whitening_mean_ : ndarray of shape (108,)
-        Of patches whose contrast is normalised.
+        Mean of the patches after normalisation of their contrast.
     whitening_ : ndarray of shape (108, 108)
-        The symmetric (ZCA) matrix after which the covariance of patches is nearly the identity.
+        Symmetric (ZCA) matrix that makes the covariance of the patches nearly the identity.
     centroids_ : ndarray of shape (n_centroids, 108)
-        In the space of whitened patches, where k-means works.
+        Centroids of the whitened patches.
     mean_, scale_ : ndarray of shape (4 * n_centroids,)
         Mean and standard deviation of the sums.
 
     Notes
     -----
-    Nearly all the time goes into one matrix product for each picture, of 729 patches and the
-    centroids; ``|x|^2 + |c|^2 - 2 x c`` comes out of it as it is, as two columns more hold the
-    squares. All that follows is done in the place of its result, in the cache.
+    Most of the time is spent in one matrix product for each image, between its 729 patches and the
+    centroids. Two additional columns hold the squares, so that the product is
+    ``|x|^2 + |c|^2 - 2 x c``. All later steps overwrite its result, which stays in the cache.
     """
 
     def __init__(
@@ -171,10 +171,10 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X, y=None):
-        """Find the whitening, the centroids and the scale of the features; y is not used."""
+        """Compute the whitening, the centroids and the scale of the features; y is ignored."""
         X = self._validate(X)
         rng = check_random_state(self.random_state)
-        self._say(f"{self.n_patches:,} patches of {len(X):,} pictures")
+        self._log(f"{self.n_patches:,} patches of {len(X):,} images")
         patches = patches_of(X)
         places = (rng.randint(n, size=self.n_patches) for n in patches.shape[:3])
         patches = normalise_contrast(patches[tuple(places)])
@@ -185,7 +185,7 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
         self.whitening_ = axes / np.sqrt(variances + WHITENING_FLOOR) @ axes.T
         patches = patches @ self.whitening_
 
-        self._say(f"k-means: {self.n_passes} passes to find {self.n_centroids:,} centroids")
+        self._log(f"k-means: {self.n_passes} passes to find {self.n_centroids:,} centroids")
         clusters = MiniBatchKMeans(
             self.n_centroids,
             batch_size=10_000,
@@ -195,13 +195,13 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
             compute_labels=False,
             random_state=rng,
         )
-        # One thread, as several would mostly wait for each other on batches as small as these.
+        # One thread: on batches this small, several would mostly wait for each other.
         with threadpool_limits(1):
             self.centroids_ = clusters.fit(patches).cluster_centers_
 
         sums = self._pooled(X[rng.permutation(len(X))[: self.n_standardise]])
         self.mean_, self.scale_ = sums.mean(axis=0), sums.std(axis=0)
-        self.scale_[self.scale_ == 0] = 1  # of a centroid that no patch comes near
+        self.scale_[self.scale_ == 0] = 1  # where no patch is near the centroid
         return self
 
     def transform(self, X):
@@ -216,19 +216,19 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
         X = validate_data(self, X, reset=reset, order="C")
         if X.shape[1] != SIDE * SIDE * COLOURS:
             raise ValueError(
-                f"X has {X.shape[1]} columns, but a picture has {SIDE} x {SIDE} pixels of "
-                f"{COLOURS} colours, {SIDE * SIDE * COLOURS} in all. Pass rows as those that "
-                "fetch_cifar10 returns."
+                f"X has {X.shape[1]} columns, but an image has {SIDE} x {SIDE} pixels of "
+                f"{COLOURS} colours, {SIDE * SIDE * COLOURS} in all. Pass images as fetch_cifar10 "
+                "returns them."
             )
         return X
 
     def _pooled(self, X):
-        """Return the sums of activations in each quarter, computed by a thread for each core."""
+        """Return the sums of activations in each quarter, computed in threads."""
         result = np.empty((len(X), 4 * self.n_centroids), np.float32)
         squares = np.square(self.centroids_).sum(axis=1)
         matrix = np.vstack([-2 * self.centroids_.T, squares, np.ones_like(squares)])
         pool = quarters()
-        # The threads do not share the work of a product: so each may go on when it is ready.
+        # A product uses one thread, so that our threads need not wait for each other.
         with threadpool_limits(1, "blas"), Parallel(self.n_jobs, prefer="threads") as parallel:
             for many in gen_batches(len(X), 10_000):
                 images, out = X[many], result[many]
@@ -236,11 +236,11 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
                     delayed(self._pool_block)(images[few], matrix, pool, out[few])
                     for few in gen_batches(len(images), 100)
                 )
-                self._say(f"features of {many.stop:,} of {len(X):,} pictures")
+                self._log(f"features of {many.stop:,} of {len(X):,} images")
         return result
 
     def _pool_block(self, X, matrix, pool, result):
-        """Write the sums of a few pictures."""
+        """Write the sums of a few images into `result`."""
         n_patches = PLACES * PLACES
         rows = np.empty((n_patches, len(matrix)), np.float32)
         rows[:, -2] = 1
@@ -251,20 +251,20 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
             whitened = np.matmul(whitened, self.whitening_, out=rows[:, :-2])
             rows[:, -1] = np.square(whitened).sum(axis=1)
             np.matmul(rows, matrix, out=distances)
-            np.maximum(distances, 0, out=distances)  # rounding may have left less
+            np.maximum(distances, 0, out=distances)  # rounding may have made them negative
             np.sqrt(distances, out=distances)
             means = distances @ average
             np.subtract(means[:, np.newaxis], distances, out=distances)
             activations = np.maximum(distances, 0, out=distances)
             np.matmul(pool, activations, out=sums)
 
-    def _say(self, words):
+    def _log(self, message):
         if self.verbose:
-            print(words, flush=True)
+            print(message, flush=True)
 
 
 def mirror(X):
-    """Return the mirror image of each picture."""
+    """Return the mirror image of each image."""
     return X.reshape(-1, SIDE, SIDE, COLOURS)[:, :, ::-1].reshape(X.shape)
 
 
@@ -291,18 +291,17 @@ def main(output, data_home, seed, n_centroids, n_patches, n_epochs, validate):
     name, X_held_out, y_held_out = held_out
     probabilities = model.predict_proba(X_held_out)
     print(f"{name} accuracy {accuracy(model, probabilities, y_held_out):.4f}")
-    # What is seen in a mirror is of the same class, and not all mistakes are made twice.
+    # A mirror image has the same class, and some errors differ: average both predictions.
     probabilities += model.predict_proba(mirror(X_held_out))
-    print(f"with the vote of mirror images {accuracy(model, probabilities, y_held_out):.4f}")
+    print(f"with mirror images {accuracy(model, probabilities, y_held_out):.4f}")
 
     path = output / "centroids.png"
     draw_centroids(model, path)
     print(f"picture: {path}")
-    # Of all threads; on a machine with other work, the better measure of the cost.
-    cpu = time.process_time()
+    cpu = time.process_time()  # of all threads; other work on the machine does not count
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = time.perf_counter() - start
-    print(f"all of it took {seconds:.0f} s, {cpu:.0f} s of CPU; peak memory {peak:.0f} MB")
+    print(f"the script took {seconds:.0f} s, {cpu:.0f} s of CPU; peak memory {peak:.0f} MB")
 
 
 def accuracy(model, probabilities, y):
@@ -310,7 +309,7 @@ def accuracy(model, probabilities, y):
 
 
 def draw_centroids(model, path):
-    """Draw the centroids that weigh most in the network, each in colours of its own scale."""
+    """Draw the centroids with the largest weights, each scaled separately."""
     centroids, (W1, _) = model["features"].centroids_, model["network"].coefs_
     importances = np.linalg.norm(W1.reshape(4, len(centroids), -1), axis=(0, 2))
     shown = min(len(centroids), N_SHOWN)
@@ -335,16 +334,16 @@ if __name__ == "__main__":
         help="folder for the picture",
     )
     parser.add_argument(
-        "--data-home", help="where CIFAR-10 is kept; scikit-learn's folder if unset"
+        "--data-home", help="folder of CIFAR-10; default: scikit-learn's data folder"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of every random number")
-    parser.add_argument("--centroids", type=int, default=N_CENTROIDS, help="clusters to find")
-    parser.add_argument("--patches", type=int, default=N_PATCHES, help="patches to find them from")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
+    parser.add_argument("--centroids", type=int, default=N_CENTROIDS, help="number of clusters")
+    parser.add_argument("--patches", type=int, default=N_PATCHES, help="patches for k-means")
     parser.add_argument("--epochs", type=int, default=N_EPOCHS, help="epochs of the network")
     parser.add_argument(
         "--validate",
         action="store_true",
-        help="train without the last 5,000 training images, and score on them, not on the test set",
+        help="hold out the last 5,000 training images, and score on them instead of the test set",
     )
     arguments = parser.parse_args()
     main(

@@ -1,16 +1,15 @@
-"""A sweep on a cluster: scikit-learn searches, the fits run on the workers of Dask.
+"""Run a scikit-learn search on a Dask cluster.
 
-A search over learning rate and L2 strength runs on a cluster that this script starts on
-this machine, or on a running one: start `dask scheduler` on a machine, `dask worker ADDRESS`
-on others, all with the same versions of everything, and pass `--scheduler ADDRESS`. An
-open scheduler lets anyone who can reach it run code: use it in a network you trust, or with the TLS
-of Dask's configuration.
+The search over learning rate and L2 penalty runs on a cluster that this script starts on this
+machine, or on a running cluster. For the latter, start `dask scheduler` on one machine and `dask
+worker ADDRESS` on others, with the same versions of all packages, and pass `--scheduler ADDRESS`.
+Anyone who can reach a scheduler can run code on it, so use a network that you trust, or set up TLS
+in Dask's configuration.
 
-joblib's Dask backend needs help to survive the loss of workers, which the two classes below
-give; they work for any search, and for anything else that uses joblib. Workers may then die
-and come back, one or all: what they were working on is done again, and the results are the
-same, which `--check` proves by a second run without the cluster. With no workers left, the
-sweep waits for new ones.
+joblib's Dask backend does not survive the loss of workers by itself. The two classes below add
+that, for any search and for anything else that uses joblib. Workers may die and come back, even all
+of them: their tasks run again, and the results are the same. `--check` proves this by a second run
+without the cluster. With no workers left, the sweep waits for new ones.
 """
 
 import argparse
@@ -43,15 +42,15 @@ try:
     from distributed import Client, KilledWorker, LocalCluster, Security
     from distributed.comm import get_address_host_port
     from distributed.core import connect
-    from joblib._dask import DaskDistributedBackend  # known in public by the name "dask" alone
+    from joblib._dask import DaskDistributedBackend  # public only under the name "dask"
     from toolz import identity
 except ImportError as error:
     sys.exit(
-        f"This example needs Dask, but: {error}. Dask is an optional extra, which the rest of "
-        f'the package does without. Install it with: pip install "sk_twolayer[dask]"'
+        f"This example needs Dask, but: {error}. Dask is optional, and only this example uses it. "
+        f'Install it with: pip install "sk_twolayer[dask]"'
     )
 
-# The lowest and the highest value of each hyper-parameter; the scale between is logarithmic.
+# The lowest and the highest value of each hyper-parameter, on a logarithmic scale.
 RANGES = {
     "digits": {"network__learning_rate": (0.003, 0.3), "network__alpha": (1e-4, 1e-1)},
     "cifar10": {"network__learning_rate": (5e-4, 2e-3), "network__alpha": (0.1, 1.0)},
@@ -59,27 +58,28 @@ RANGES = {
 
 
 class DurableClient(Client):
-    """A client of Dask whose scattered data outlives the workers that hold it.
+    """A client of Dask whose scattered data survives the loss of the workers that hold it.
 
-    Data that `Client.scatter` has sent is lost with the last worker that holds it, and all
-    tasks that need it are cancelled. joblib scatters X and y to all workers, but the row
-    numbers of each split to a single one. Here data is the result of a task instead: workers
-    pass it on as before, and if it is lost, the scheduler, which keeps one copy, sends it anew.
+    Data that `Client.scatter` has sent is lost with the last worker that holds it, and all tasks
+    that need it are cancelled. joblib scatters X and y to all workers, but the indices of each
+    split to a single worker. Here data is the result of a task. Workers still pass it on to each
+    other. If it is lost, the scheduler sends it again, as it keeps one copy.
     """
 
     def scatter(self, data, asynchronous=False, **options):
         async def scatter_one():
             return self.submit(identity, data, pure=False)
 
-        if asynchronous:  # how joblib scatters what it finds among the arguments of a task
+        if asynchronous:  # joblib scatters the arguments of tasks in this way
             return scatter_one()
         return [self.submit(identity, item, pure=False) for item in data]
 
 
 class DurableBackend(DaskDistributedBackend):
-    """joblib's Dask backend, except that it does not wait forever for a task Dask gave up.
+    """joblib's Dask backend, which also reports tasks that Dask has given up.
 
-    joblib waits for a callback, and calls it only if the task itself returned or raised.
+    joblib waits for a callback that is called only if the task itself returns or raises. It would
+    wait forever for a task that Dask has given up.
     """
 
     def submit(self, func, callback=None):
@@ -94,15 +94,15 @@ class DurableBackend(DaskDistributedBackend):
 
 @contextmanager
 def start_cluster(n_workers):
-    """Start workers on this machine, which no other machine can reach."""
-    # The memory manager drops copies of the data from workers that do not need them at the
-    # moment, so that they would have to be sent again.
+    """Start a cluster on this machine that no other machine can reach."""
+    # The memory manager would drop copies of the data from idle workers, and they would have to be
+    # sent again.
     with dask.config.set({"distributed.scheduler.active-memory-manager.start": False}):
         cluster = LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",  # a free port, so that two sweeps do not clash
+            dashboard_address="127.0.0.1:0",  # a free port, so that two sweeps can run at once
         )
     with cluster, DurableClient(cluster) as client:
         yield client
@@ -110,7 +110,7 @@ def start_cluster(n_workers):
 
 @contextmanager
 def join_cluster(address, timeout):
-    """Connect to a running scheduler; exit with advice if it or its workers do not answer."""
+    """Connect to a running scheduler; exit with advice if it does not answer or has no workers."""
     try:
         asyncio.run(greet(address, timeout))
         client = DurableClient(address, timeout=timeout)
@@ -118,24 +118,24 @@ def join_cluster(address, timeout):
         sys.exit(
             f"The scheduler at --scheduler {address} does not answer: "
             f"{explain(error, address, timeout)}. Nothing "
-            f"was run. Is `dask scheduler` running there, does it print this very address, and "
-            f"does no firewall lie between? If it is only slow, raise --timeout {timeout:g}. "
-            f"Without --scheduler, a cluster is started on this machine."
+            f"was run. Check that `dask scheduler` runs there, that it prints this address, and "
+            f"that no firewall blocks it. If it is only slow, raise --timeout {timeout:g}. "
+            f"Without --scheduler, this script starts a cluster on this machine."
         )
     with client:
         try:
             client.wait_for_workers(1, timeout=timeout)
         except TimeoutError:
             sys.exit(
-                f"The scheduler at {address} has no workers after --timeout {timeout:g} seconds, "
-                f"so that nothing would ever run. Start some with: dask worker {address}"
+                f"The scheduler at {address} has no workers after --timeout {timeout:g} seconds. "
+                f"Start some with: dask worker {address}"
             )
         refuse_other_versions(client)
         yield client
 
 
 async def greet(address, timeout):
-    """Exchange greetings with a scheduler, in a time that Dask's own timeout does not bound."""
+    """Connect to a scheduler once, within a time limit, which Dask's own timeout does not keep."""
     async with asyncio.timeout(timeout + 1):
         options = Security().get_connection_args("client")
         comm = await connect(address, timeout=timeout, **options)
@@ -143,11 +143,11 @@ async def greet(address, timeout):
 
 
 def explain(error, address, timeout):
-    """Say why there was no connection, by trying a plain one.
+    """Return the reason why there was no connection, found by a plain connection.
 
-    Dask reports the last of its attempts, which may only have been cut short by the deadline.
+    Dask reports its last attempt, which the deadline may have interrupted.
     """
-    if isinstance(error, ValueError):  # the address is none
+    if isinstance(error, ValueError):  # the address is not valid
         return str(error)
     try:
         socket.create_connection(get_address_host_port(address), timeout).close()
@@ -158,7 +158,7 @@ def explain(error, address, timeout):
 
 
 def refuse_other_versions(client):
-    """Exit if a part of the cluster could not load our pickles: Dask would retry forever."""
+    """Exit if versions differ within the cluster: Dask would retry forever to load our pickles."""
     ours = {name: version(name) for name in ("sk_twolayer", "scikit-learn", "numpy")}
     report = client.get_versions(packages=list(ours))
     for address, machine in {"the scheduler": report["scheduler"], **report["workers"]}.items():
@@ -167,13 +167,13 @@ def refuse_other_versions(client):
             if theirs != our_version:
                 sys.exit(
                     f"{name} is {our_version} here, but {theirs or 'not installed'} at {address}: "
-                    f"models could not travel, or would train differently. Install there: "
+                    f"models could not be sent there, or would train differently. Install there: "
                     f"pip install {name}=={our_version}"
                 )
 
 
 def make_search(kind, model, ranges, splits, steps, seed):
-    """Make the search: `steps` values of each hyper-parameter, or as many candidates at random."""
+    """Make a search with `steps` values of each hyper-parameter, or as many random candidates."""
     if kind == "random":
         space = {name: loguniform(*limits) for name, limits in ranges.items()}
         n_candidates = steps ** len(ranges)
@@ -185,9 +185,9 @@ def make_search(kind, model, ranges, splits, steps, seed):
 
 
 def fit(search, X, y, **backend):
-    """Fit a search on a backend of joblib with a line of progress now and then."""
+    """Fit a search on a backend of joblib, with lines of progress."""
     with warnings.catch_warnings(), joblib.parallel_config(**backend, verbose=10):
-        # Halving compares candidates on few rows first, where they need not converge.
+        # Halving compares candidates on few samples first, where they need not converge.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return search.fit(X, y)
 
@@ -210,25 +210,25 @@ def main(arguments):
     with cluster as client:
         n_threads = sum(client.nthreads().values())
         print(
-            f"{arguments.dataset}: {len(job.train[0])} training rows; {arguments.search} search, "
-            f"{n_threads} fits at a time on the workers of {client.scheduler.address}",
+            f"{arguments.dataset}: {len(job.train[0])} training samples; {arguments.search} "
+            f"search, {n_threads} fits at a time on the workers of {client.scheduler.address}",
             flush=True,
         )
         start = time.perf_counter()
-        # Dask warns that X belongs into `scatter`, which is where it comes from.
+        # Dask advises to scatter X, which the backend does.
         warnings.filterwarnings("ignore", "Sending large graph")
         try:
             backend = DurableBackend(client=client, scatter=job.train)
             search = fit(new_search(), *job.train, backend=backend)
         except KilledWorker as error:
             sys.exit(
-                f"A fit was given up, as every worker that tried it died: {error}. It may need "
+                f"Every worker that tried a fit died, so Dask gave it up: {error}. It may need "
                 f"more memory than a worker has: try fewer --workers, or a smaller network."
             )
         except CancelledError as error:
             sys.exit(
-                f"The sweep was cut off: {error} Workers may die and come back, but what the "
-                f"scheduler knew is gone with it: run the sweep again."
+                f"The sweep was cancelled: {error} Workers may die and come back, but the loss of "
+                f"the scheduler ends the sweep: run it again."
             )
         seconds = time.perf_counter() - start
 
@@ -241,24 +241,24 @@ def main(arguments):
         f"{search.score(*job.test):.4f}; the sweep took {seconds:.1f} s"
     )
     if arguments.check:
-        # As Dask's workers do, one thread computes each fit: more would round differently.
+        # One thread for each fit, as in Dask's workers: more threads would round differently.
         local = {"backend": "loky", "n_jobs": n_threads, "inner_max_num_threads": 1}
         refuse_other_results(results, fit(new_search(), *job.train, **local).cv_results_)
         print("check: the same search without the cluster gives exactly the same scores")
 
 
 def refuse_other_results(results, local_results):
-    """Exit unless all scores of two runs are equal, to the last bit."""
+    """Exit unless all scores of two runs are equal, bit for bit."""
     for name, values in local_results.items():
         if "_test_score" in name and not np.array_equal(results[name], values, equal_nan=True):
             sys.exit(
                 f"check: {name} is {results[name]} from the cluster, but {values} without it. "
-                f"Processors of another kind round differently; all else should be the same."
+                f"Only processors of another kind should cause a difference, by rounding."
             )
 
 
 def write_table(results, path):
-    """Write `cv_results_` as CSV, a row per candidate."""
+    """Write `cv_results_` as CSV, with a row for each candidate."""
     columns = {name: values for name, values in results.items() if name != "params"}
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -268,10 +268,10 @@ def write_table(results, path):
 
 
 def draw(search, ranges, path):
-    """Draw the candidates by their hyper-parameters, coloured by score, the best one ringed."""
+    """Draw the candidates by their hyper-parameters, coloured by score; a ring marks the best."""
     results = search.cv_results_
     x, y = (results[f"param_{name}"].astype(float) for name in ranges)
-    # Halving lists a surviving candidate once per iteration; its last score is drawn on top.
+    # Halving lists a surviving candidate once per iteration. Its last score is drawn on top.
     scores = results["mean_test_score"]
     figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
     points = ax.scatter(x, y, c=scores, s=120)
@@ -282,7 +282,7 @@ def draw(search, ranges, path):
         yscale="log",
         xlabel="learning rate",
         ylabel="L2 strength (alpha)",
-        title=f"{type(search).__name__}: the best candidate, ringed, has {search.best_score_:.4f}",
+        title=f"{type(search).__name__}: the best candidate (ring) has {search.best_score_:.4f}",
     )
     figure.colorbar(points, label="mean validation accuracy")
     figure.savefig(path, dpi=120)
@@ -299,21 +299,21 @@ if __name__ == "__main__":
     parser.add_argument(
         "--steps", type=int, default=4, help="values of each hyper-parameter in the grid"
     )
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="join this one, start none")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="use a running scheduler")
     parser.add_argument(
-        "--timeout", type=float, default=5.0, help="seconds to wait for the scheduler's answer"
+        "--timeout", type=float, default=5.0, help="seconds to wait for the scheduler"
     )
     parser.add_argument(
         "--workers", type=int, default=2, help="processes to start without --scheduler"
     )
     parser.add_argument(
-        "--check", action="store_true", help="run it without the cluster too, and compare"
+        "--check", action="store_true", help="also run without the cluster, and compare the scores"
     )
     parser.add_argument(
         "--output", type=Path, default=Path("distributed_output"), help="folder for the results"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of every random number")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
     parser.add_argument(
-        "--data-home", help="where CIFAR-10 is kept; scikit-learn's folder if unset"
+        "--data-home", help="folder of CIFAR-10; default: scikit-learn's data folder"
     )
     main(parser.parse_args())

@@ -1,12 +1,12 @@
-"""A sweep that drops the worst candidates early: as good as the plain one, in less time.
+"""Compare successive halving with a plain grid search: the same accuracy in less time.
 
-Successive halving gives all candidates a small resource, the better third of them three times as
-much, and so on, until the last few have all of it. Two resources suit a network: epochs, as the
-learning rate falls to its end in however few are planned; and rows. Both searches are compared with
-the plain grid search over the same candidates and folds, in time, in accuracy on test rows that no
-search has seen, and in the parameters that they find.
+Successive halving first trains all candidates with a small resource. It then trains the better
+third with three times as much, and so on, until the last few use the full resource. Two resources
+suit a network: samples, and epochs, as the learning rate decays within however few epochs are
+planned. Both searches are compared with the plain grid search over the same candidates and folds:
+in time, in accuracy on test samples that no search has seen, and in the parameters found.
 
-On scikit-learn's bundled digits.
+The data set is scikit-learn's bundled digits.
 """
 
 import argparse
@@ -40,7 +40,7 @@ GRID = {
 
 
 def make_searches(network, epochs, cv, n_jobs):
-    """Return the plain search, and one for each resource, which is never less than a ninth."""
+    """Return the plain search, and one for each resource, which starts at no less than a ninth."""
     model = Pipeline([("standardise", StandardScaler()), ("network", network)])
     common = {"cv": cv, "n_jobs": n_jobs}
     halving = {"factor": 3, "random_state": 0, **common}
@@ -70,12 +70,14 @@ def main(output, n_jobs, epochs, repeats, seed):
     network = TwoLayerClassifier(max_iter=epochs, random_state=seed)
     searches = make_searches(network, epochs, cv, n_jobs)
     n_candidates = int(np.prod([len(values) for values in GRID.values()]))
-    print(f"{n_candidates} candidates, {cv.n_splits} folds of {len(X_train)} rows, {epochs} epochs")
+    print(
+        f"{n_candidates} candidates, {cv.n_splits} folds of {len(X_train)} samples, {epochs} epochs"
+    )
 
-    # Processes are started and their packages imported before any clock is.
+    # Start the processes and import their packages before the time is taken.
     joblib.Parallel(n_jobs)(joblib.delayed(network.fit)(X[:200], y[:200]) for _ in range(8))
     seconds = {name: [] for name in searches}
-    for repeat in range(repeats):  # side by side, as the load of a machine changes
+    for repeat in range(repeats):  # take turns, as the load of a machine changes
         for name, search in searches.items():
             start = time.perf_counter()
             search.fit(X_train, y_train)
@@ -92,11 +94,11 @@ def main(output, n_jobs, epochs, repeats, seed):
         print(line)
     path = output / "halving.png"
     draw({name: search for name, search in searches.items() if name != "plain"}, path)
-    print(f"how candidates fell: {path}")
+    print(f"scores of all candidates: {path}")
 
 
 def draw(searches, path):
-    """Draw the score of each candidate over the resources that it was given."""
+    """Draw the score of each candidate against its resources."""
     figure, axes = plt.subplots(1, len(searches), figsize=(10, 4), layout="constrained")
     for ax, (name, search) in zip(axes, searches.items(), strict=True):
         results = search.cv_results_
@@ -119,9 +121,9 @@ if __name__ == "__main__":
     parser.add_argument(
         "--output", type=Path, default=Path("halving_output"), help="folder for the picture"
     )
-    parser.add_argument("--n-jobs", type=int, default=-1, help="processes of the searches; -1: all")
+    parser.add_argument("--n-jobs", type=int, default=-1, help="processes; -1: all cores")
     parser.add_argument("--epochs", type=int, default=36, help="epochs of the plain search")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of the three searches")
-    parser.add_argument("--seed", type=int, default=0, help="seed of every random number")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
     arguments = parser.parse_args()
     main(arguments.output, arguments.n_jobs, arguments.epochs, arguments.repeats, arguments.seed)

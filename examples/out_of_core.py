@@ -1,24 +1,23 @@
 """Train on a file larger than memory: map it, or stream it.
 
-The file holds synthetic black-and-white pictures of ten classes, a row each. NumPy maps it into
-the address space (`mmap_mode="r"`), and the kernel fetches a page of it when it is first read.
-`fit` gathers shuffled batches of the mapped rows and `predict` goes through them in chunks, so
-that neither ever holds a copy of the file. A second network is trained in a single pass: each
-chunk is predicted first, and then trained on with `partial_fit`.
+The file holds synthetic black-and-white images of ten classes, one sample per row. NumPy maps it
+into the address space (`mmap_mode="r"`), and the kernel loads a page when it is first read. `fit`
+gathers shuffled batches of the mapped samples, and `predict` reads them in chunks, so neither makes
+a copy of the whole file. A second network is trained in a single pass: it predicts each chunk
+first, and then trains on it with `partial_fit`.
 
-Two kinds of memory are measured, on Linux. *Private* memory is what this process has written,
-all our arrays among it; its peak is the highest of samples a few milliseconds apart. *Total*
-memory is what the kernel calls the resident set; its peak is the kernel's own (`VmHWM`). The
-total also counts the pages of the file that were read, although they belong to the kernel's
-cache, which shrinks when a program needs the memory. Otherwise the total grows to the size of
-the file as long as memory is free. To show that training does not need that, a thread releases
-the pages continuously, which costs some of the time.
+On Linux the script measures two kinds of memory. *Private* memory is the memory that this process
+has written, with all of its arrays; its peak is found by reading it every few milliseconds. *Total*
+memory is the resident set; its peak is recorded by the kernel (`VmHWM`). The total includes pages
+of the file that were read. These pages belong to the kernel's cache, which shrinks when a program
+needs the memory. While memory is free, the total grows to the size of the file. To show that
+training does not need that, a thread releases the pages continuously, which takes some of the time.
 
-`--gigabytes 4` takes less than 300 MB in total, be it of uint8 or float32.
+`--gigabytes 4` takes less than 300 MB in total, with uint8 and with float32.
 
-`fit` reads rows in shuffled order, which is random access to the file. That costs little while
-the cache can hold the file; otherwise every row waits for the disk. Then use a fast disk, or
-stream: that reads the file sequentially.
+`fit` reads the samples in shuffled order, which is random access to the file. That is fast while
+the cache can hold the file; otherwise each sample waits for the disk. In this case use a fast disk,
+or stream, which reads the file sequentially.
 """
 
 import argparse
@@ -51,26 +50,26 @@ SETTINGS = {
     "early_stopping": False,
     "n_iter_no_change": None,
 }
-CHUNK_SIZE = 1000  # rows that are made or streamed at once
-STATUS = Path("/proc/self/status")  # where Linux describes this process
+CHUNK_SIZE = 1000  # samples written or streamed at once
+STATUS = Path("/proc/self/status")  # Linux's description of this process
 
 
 def memory(field):
-    """Return what Linux says of the memory of this process, in MB; nan on other systems."""
+    """Return a field of Linux's memory status of this process in MB; NaN on other systems."""
     lines = STATUS.read_text().splitlines() if STATUS.exists() else []
     values = [line.split()[1] for line in lines if line.startswith(field)]
     return int(values[0]) / 1024 if values else float("nan")
 
 
 class Phase:
-    """A part of the job, with its time and its peak memory.
+    """A part of the script, with its time and its peak memory.
 
     Parameters
     ----------
     name : str
         Printed with the figures.
     X : numpy.memmap, default=None
-        The mapped file, whose pages are released continuously.
+        The mapped file. Its pages are released continuously.
     """
 
     def __init__(self, name, X=None):
@@ -79,8 +78,8 @@ class Phase:
 
     def __enter__(self):
         self.release_pages()
-        with suppress(OSError):  # where this is refused, VmHWM is the peak of all phases so far
-            Path("/proc/self/clear_refs").write_text("5")  # let VmHWM start anew
+        with suppress(OSError):  # if this is refused, VmHWM is the peak of all phases so far
+            Path("/proc/self/clear_refs").write_text("5")  # reset VmHWM
         self.private = memory("RssAnon")
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self.sample, daemon=True)
@@ -106,11 +105,11 @@ class Phase:
 
     def release_pages(self):
         if self.mapping is not None:
-            self.mapping.madvise(mmap.MADV_DONTNEED)  # the cache and the file keep them
+            self.mapping.madvise(mmap.MADV_DONTNEED)  # they stay in the cache and in the file
 
 
 def chunks(n_rows, what):
-    """Cut the rows into slices, and print a line at every tenth of them."""
+    """Yield slices of the samples, and print a line after each tenth."""
     tenths = 0
     for start in range(0, n_rows, CHUNK_SIZE):
         stop = min(start + CHUNK_SIZE, n_rows)
@@ -121,13 +120,13 @@ def chunks(n_rows, what):
 
 
 def write_pictures(path, n_rows, dtype, seed):
-    """Write the rows to a .npy file, a chunk at a time; return their labels.
+    """Write the images to a .npy file, a chunk at a time; return their labels.
 
-    Each pixel is black with a probability that depends on the class of the picture.
+    Each pixel is black with a probability that depends on the class of the image.
     """
     size = n_rows * N_FEATURES * dtype.itemsize
     free = shutil.disk_usage(path.parent).free
-    if free < 1.05 * size:  # a full disk would hinder others
+    if free < 1.05 * size:  # a full disk would harm other programs
         raise SystemExit(
             f"{path.parent} has {free / 2**30:.2f} GB free, too little for a file of "
             f"{size / 2**30:.2f} GB. Choose another disk with --output, or fewer --gigabytes."
@@ -136,8 +135,8 @@ def write_pictures(path, n_rows, dtype, seed):
     white = rng.integers(200, 250, size=(N_CLASSES, N_FEATURES), dtype=np.uint8)
     y = rng.integers(N_CLASSES, size=n_rows, dtype=np.uint8)
     header = {"descr": dtype.str, "fortran_order": False, "shape": (n_rows, N_FEATURES)}
-    # Linux caches what is written at once, 64 kB here, in one piece, and may map all of the
-    # piece when a byte of it is read: with large ones the total could not be kept small.
+    # Linux caches each write as one piece, and may map the whole piece when a byte of it is read.
+    # Small writes of 64 kB keep the total memory small.
     with path.open("wb", buffering=2**16) as file:
         np.lib.format.write_array_header_1_0(file, header)
         for rows in chunks(n_rows, "written"):
@@ -148,7 +147,7 @@ def write_pictures(path, n_rows, dtype, seed):
 
 
 def test_then_train(model, X, y):
-    """Stream the rows once; return the accuracy on chunks before they were trained on."""
+    """Stream the samples once; return the accuracy on each chunk before training on it."""
     n_correct = 0
     for rows in chunks(len(X), "streamed"):
         if rows.start:
@@ -162,8 +161,8 @@ def run(folder, gigabytes, dtype, epochs, seed):
     n_rows = int(gigabytes * 2**30) // (N_FEATURES * dtype.itemsize)
     if n_rows <= CHUNK_SIZE:
         raise SystemExit(
-            f"--gigabytes {gigabytes:g} is {n_rows} rows: too few to stream in chunks of "
-            f"{CHUNK_SIZE}, of which the first is only trained on. Choose a larger file."
+            f"--gigabytes {gigabytes:g} is {n_rows} rows: too few, as one chunk of {CHUNK_SIZE} is "
+            f"only trained on, and the accuracy needs more. Choose a larger file."
         )
     with Phase("write"):
         y = write_pictures(path, n_rows, dtype, seed)
@@ -172,7 +171,7 @@ def run(folder, gigabytes, dtype, epochs, seed):
     network = TwoLayerClassifier(
         **SETTINGS, batch_size=200, max_iter=epochs, random_state=seed, verbose=True
     )
-    warnings.simplefilter("ignore", ConvergenceWarning)  # no more epochs were asked for
+    warnings.simplefilter("ignore", ConvergenceWarning)  # two epochs are not meant to converge
     with Phase("fit", X) as fit:
         network.fit(X, y)
     with Phase("predict", X) as predict:
@@ -183,14 +182,14 @@ def run(folder, gigabytes, dtype, epochs, seed):
 
     phases = fit, predict, partial_fit
     print(
-        f"accuracy: {accuracy:.4f} after fit, on the rows trained on; {stream_accuracy:.4f} "
-        f"streamed, each chunk before it was trained on\n"
+        f"accuracy: {accuracy:.4f} after fit, on the training samples; {stream_accuracy:.4f} "
+        f"streamed, on each chunk before training on it\n"
         f"a file of {path.stat().st_size / 2**20:.0f} MB took at most "
         f"{max(phase.private for phase in phases):.0f} MB of private memory and "
         f"{max(phase.total for phase in phases):.0f} MB in total"
     )
     if not STATUS.exists():
-        print("(nan: only Linux tells how much of the memory is private, and each phase's peak)")
+        print("(nan: only Linux reports private memory, and the peak of each phase)")
 
 
 def main(output, **options):
@@ -210,10 +209,10 @@ if __name__ == "__main__":
     parser.add_argument("--gigabytes", type=float, default=0.25, help="size of the file")
     parser.add_argument("--dtype", choices=["uint8", "float32"], default="uint8")
     parser.add_argument("--epochs", type=int, default=2, help="epochs of fit")
-    parser.add_argument("--seed", type=int, default=0, help="seed of every random number")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
     parser.add_argument(
         "--output",
         type=Path,
-        help="folder on a disk, where the file is left; unset: a temporary one, removed at the end",
+        help="folder that keeps the file; default: a temporary one, removed at the end",
     )
     main(**vars(parser.parse_args()))

@@ -1,12 +1,12 @@
-"""The exercise as one script: train, draw, search, keep the best model.
+"""Run the exercise as one script: train, draw, search, and save the best model.
 
-First a network with the naive settings of CS231n's exercise, which hardly learns; then a
-grid search over learning rate and L2 strength on a pipeline that prepares the pixels. The
-best pipeline is refitted, scored on test rows that nothing else has seen, saved, and
-loaded back in a fresh process that must predict the same.
+The script first trains a network with the naive settings of CS231n's exercise, which hardly learns.
+Then a grid search tunes learning rate and L2 penalty in a pipeline that prepares the pixels. The
+best pipeline is refitted, scored on test samples that nothing else has seen, and saved. A fresh
+process loads it, and must predict the same.
 
-On scikit-learn's bundled digits by default. `--dataset cifar10` runs the exercise itself,
-with its own settings and its own grid; it downloads 170 MB, once.
+The default data set is scikit-learn's bundled digits. `--dataset cifar10` runs the exercise itself,
+with its settings and its grid; it downloads 170 MB once.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from sk_twolayer import TwoLayerClassifier
 from sk_twolayer.datasets import fetch_cifar10
 from sk_twolayer.display import LossCurveDisplay, WeightsDisplay
 
-# The exercise's first settings: a tiny initial scale, a small learning rate, strong L2.
+# The exercise's first settings: tiny initial weights, a small learning rate, a large L2 penalty.
 NAIVE = {
     "hidden_size": 50,
     "init": 1e-4,
@@ -61,15 +61,15 @@ NAIVE = {
 
 
 def centre_pixels():
-    """Make the steps that subtract the mean image, in float32: no pixel becomes float64."""
+    """Return pipeline steps that subtract the mean image in float32, without float64 copies."""
     return [
         ("float32", FunctionTransformer(np.array, kw_args={"dtype": np.float32})),
-        ("centre", StandardScaler(with_std=False, copy=False)),  # the copy is made already
+        ("centre", StandardScaler(with_std=False, copy=False)),  # the step before has made a copy
     ]
 
 
 def digits(seed, data_home):
-    """Make the job on digits: standardised pixels, 5-fold cross-validation."""
+    """Return the task on digits: standardised pixels, 5-fold cross-validation."""
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(
         X.astype(np.float32), y, test_size=0.25, stratify=y, random_state=seed
@@ -79,9 +79,9 @@ def digits(seed, data_home):
         test=(X_test, y_test),
         splits=StratifiedKFold(5),
         image_shape=(8, 8),
-        # Some border pixels hardly vary: standardised, they get weights far larger than the rest.
+        # Some border pixels hardly vary; after standardisation their weights are very large.
         picture={"quantile": 0.85, "cmap": "RdBu_r"},
-        depth_of_bars=1,  # sixty fits: a bar each, and no more
+        depth_of_bars=1,  # one bar for each of the sixty fits
         preparation=[("standardise", StandardScaler())],
         network=TwoLayerClassifier(
             hidden_size=100,
@@ -99,7 +99,7 @@ def digits(seed, data_home):
             n_iter_no_change=10,
             random_state=seed,
         ),
-        # The last learning rate diverges, on purpose: a search must survive that.
+        # The last learning rate diverges on purpose: a search must survive that.
         grid={
             "network__learning_rate": [0.03, 0.1, 0.3, 30.0],
             "network__alpha": [1e-4, 1e-3, 1e-2],
@@ -108,7 +108,7 @@ def digits(seed, data_home):
 
 
 def cifar10(seed, data_home):
-    """Make the exercise's own job: mean-free pixels, 49,000 rows and 1,000 to validate."""
+    """Return the exercise's task: centred pixels, 49,000 training and 1,000 validation images."""
     train = fetch_cifar10(data_home=data_home, subset="train", return_X_y=True)
     test = fetch_cifar10(data_home=data_home, subset="test", return_X_y=True)
     fold = np.full(len(train[0]), -1)
@@ -119,7 +119,7 @@ def cifar10(seed, data_home):
         splits=PredefinedSplit(fold),
         image_shape=(32, 32, 3),
         picture={"quantile": 0.99},
-        depth_of_bars=None,  # down to the epochs of each network
+        depth_of_bars=None,  # bars for fits and for the epochs of each network
         preparation=centre_pixels(),
         network=TwoLayerClassifier(**NAIVE | {"max_updates": 2000}, random_state=seed),
         grid={"network__learning_rate": [1e-2, 1e-3], "network__alpha": [0.4, 0.5, 0.6]},
@@ -131,14 +131,14 @@ def main(dataset, output, n_jobs, seed, data_home):
     job = {"digits": digits, "cifar10": cifar10}[dataset](seed, data_home)
     (X_train, y_train), (X_test, y_test) = job.train, job.test
     n_features = X_train.shape[1]
-    print(f"{dataset}: {len(X_train)} training rows, {len(X_test)} test rows, {n_features} pixels")
+    print(f"{dataset}: {len(X_train)} training and {len(X_test)} test samples, {n_features} pixels")
 
     start = time.perf_counter()
-    rows, rows_val = next(job.splits.split(X_train, y_train))
+    train, val = next(job.splits.split(X_train, y_train))
     naive = TwoLayerClassifier(**NAIVE, random_state=seed)
     naive = Pipeline([*centre_pixels(), ("network", naive)])
-    naive.fit(X_train[rows], y_train[rows])
-    network, accuracy = naive["network"], naive.score(X_train[rows_val], y_train[rows_val])
+    naive.fit(X_train[train], y_train[train])
+    network, accuracy = naive["network"], naive.score(X_train[val], y_train[val])
     print(
         f"naive settings: loss {network.batch_loss_curve_[0]:.4f} -> {network.loss_:.4f} in "
         f"{network.n_updates_} updates, validation accuracy {accuracy:.3f} "
@@ -149,14 +149,14 @@ def main(dataset, output, n_jobs, seed, data_home):
     start = time.perf_counter()
     model = Pipeline([*job.preparation, ("network", job.network)])
     search = GridSearchCV(model, job.grid, cv=job.splits, n_jobs=n_jobs)
-    if find_spec("rich") and find_spec("sklearn.callback"):  # which came with scikit-learn 1.9
+    if find_spec("rich") and find_spec("sklearn.callback"):  # scikit-learn 1.9 or newer
         from sklearn.callback import ProgressBar
 
         search.set_callbacks(ProgressBar(max_propagation_depth=job.depth_of_bars))
     else:
         search.set_params(verbose=2)
     with warnings.catch_warnings():
-        # A diverged candidate is a row of the table below, not a page of tracebacks.
+        # Diverged candidates appear in the table below; their tracebacks are not needed.
         warnings.simplefilter("ignore", FitFailedWarning)
         warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -180,14 +180,14 @@ def main(dataset, output, n_jobs, seed, data_home):
 
 
 def peak_memory():
-    """Return the peak memory of this process so far, in MB; only Linux tells."""
+    """Return the peak memory of this process so far in MB; NaN except on Linux."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else ["VmHWM: nan kB"]
     return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def print_candidates(results, grid):
-    """Print a line per candidate, the best first and the diverged ones last."""
+    """Print a line for each candidate, the best first and the diverged ones last."""
     print("\n" + "".join(f"{name.split('__')[1]:>15}" for name in grid) + "   validation accuracy")
     for i in np.argsort(results["rank_test_score"], kind="stable"):
         mean, spread = results["mean_test_score"][i], results["std_test_score"][i]
@@ -196,7 +196,7 @@ def print_candidates(results, grid):
 
 
 def draw(model, job, output, name):
-    """Save the pictures of a model: how it learned, and what its hidden units look for."""
+    """Save pictures of a model: its loss curve and its first-layer weights."""
     loss = LossCurveDisplay.from_estimator(model)
     loss.figure_.suptitle(f"{name} settings")
     weights = WeightsDisplay.from_estimator(model, job.image_shape, **job.picture)
@@ -209,7 +209,7 @@ def draw(model, job, output, name):
 
 
 def confirm_in_a_fresh_process(model_path, X, expected):
-    """Load the model where nothing of this process is known, and compare its predictions."""
+    """Load the model in a fresh process, and compare its predictions."""
     data_path = model_path.with_name("expected.npz")
     np.savez(data_path, X=X, expected=expected)
     script = (
@@ -233,10 +233,10 @@ if __name__ == "__main__":
     parser.add_argument(
         "--output", type=Path, default=Path("sweep_output"), help="folder for model and pictures"
     )
-    parser.add_argument("--n-jobs", type=int, default=-1, help="processes of the sweep; -1: all")
-    parser.add_argument("--seed", type=int, default=0, help="seed of every random number")
+    parser.add_argument("--n-jobs", type=int, default=-1, help="processes; -1: all cores")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
     parser.add_argument(
-        "--data-home", help="where CIFAR-10 is kept; scikit-learn's folder if unset"
+        "--data-home", help="folder of CIFAR-10; default: scikit-learn's data folder"
     )
     arguments = parser.parse_args()
     main(

@@ -1,16 +1,16 @@
-"""A stream of documents through hashing and `partial_fit`, tested before it is trained on.
+"""Train on a stream of documents with hashing and `partial_fit`, and test each chunk first.
 
-The documents are synthetic: words follow a Zipf-Mandelbrot law, and some are commoner in one of
-the classes than in the others. `HashingVectorizer` needs no vocabulary, so the stream may be of
-any length. Each chunk is predicted first and trained on afterwards, so that the accuracy over all
-chunks is one on unseen documents ("prequential" evaluation; Gama, Sebastiao, Rodrigues, "On
-evaluating stream learning algorithms", Machine Learning 2013).
+The documents are synthetic: words follow a Zipf-Mandelbrot law, and some are more frequent in one
+of the classes. `HashingVectorizer` needs no vocabulary, so the stream may have any length. Each
+model predicts a chunk first and trains on it afterwards, so the accuracy over all chunks is an
+accuracy on unseen documents ("prequential" evaluation; Gama, Sebastiao, Rodrigues, "On evaluating
+stream learning algorithms", Machine Learning 2013).
 
     python examples/text_stream.py --rows 1000000
 
-Beside the network runs a linear model, `SGDClassifier(loss="log_loss")`, and, with `--peer`, an
-`MLPClassifier`, which gets fewer hashed features, as the cost of its updates grows with their
-number.
+The network competes with a linear model, `SGDClassifier(loss="log_loss")`, and with an
+`MLPClassifier` if `--peer` is given. The latter gets fewer hashed features, as the cost of its
+updates grows with their number.
 """
 
 import argparse
@@ -31,14 +31,14 @@ from sk_twolayer import TwoLayerClassifier
 
 
 class Documents:
-    """An endless source of documents, each of one of some classes."""
+    """An endless source of documents of several classes."""
 
     def __init__(self, n_words, n_classes, length, seed):
         self.rng = np.random.default_rng(seed)
         self.n_classes, self.length = n_classes, length
         self.words = np.array([f"word{i}" for i in range(n_words)], dtype=object)
         frequencies = 1 / (np.arange(n_words) + 2.7)
-        # One word in ten is informative: in one of the classes it is twice as common.
+        # One word in ten is informative: it is twice as frequent in one of the classes.
         class_of_word = np.where(
             self.rng.random(n_words) < 0.1, self.rng.integers(n_classes, size=n_words), -1
         )
@@ -47,7 +47,7 @@ class Documents:
         ]
 
     def draw(self, n_rows):
-        """Return documents and their classes."""
+        """Draw documents; return them and their classes."""
         y = self.rng.integers(self.n_classes, size=n_rows)
         lengths = np.maximum(self.rng.poisson(self.length, n_rows), 1)
         texts = []
@@ -62,7 +62,7 @@ def main(arguments):
     classes = np.arange(arguments.classes)
     models = {
         "TwoLayerClassifier": (
-            # A penalty at every update for ever would let rare words be forgotten.
+            # In an endless stream, a larger penalty would shrink the weights of rare words to zero.
             TwoLayerClassifier(
                 arguments.hidden,
                 solver="sgd",
@@ -95,11 +95,11 @@ def main(arguments):
         for name, (model, vectorizer) in models.items():
             X = vectorizer.transform(texts)
             start = time.perf_counter()
-            # Before its first chunk a model is not fitted: count the accuracy of guessing.
+            # A model is not fitted before its first chunk: count the accuracy of guessing.
             correct[name].append(
                 np.count_nonzero(model.predict(X) == y) if seen else len(y) / len(classes)
             )
-            if name == "TwoLayerClassifier":  # `SGDClassifier` decays its own
+            if name == "TwoLayerClassifier":  # `SGDClassifier` decays its rate by itself
                 model.set_params(learning_rate=0.4 / np.sqrt(1 + len(seen) / 3))
             model.partial_fit(X, y, classes=classes)
             seconds[name] += time.perf_counter() - start
@@ -113,7 +113,7 @@ def main(arguments):
     fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for name in models:
         overall = np.cumsum(correct[name]) / n
-        print(f"{name}: {overall[-1]:.4f} of {n[-1]} right, {seconds[name]:.1f} s")
+        print(f"{name}: {overall[-1]:.4f} of {n[-1]} correct, {seconds[name]:.1f} s")
         (line,) = ax.plot(n, np.array(correct[name]) / seen, lw=0.8, alpha=0.4)
         ax.plot(n, overall, color=line.get_color(), lw=2, label=f"{name}, so far")
     ax.set(xlabel="documents", ylabel="accuracy, tested then trained")
@@ -130,16 +130,16 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, default=30_000, help="documents in all")
-    parser.add_argument("--chunk", type=int, default=1000, help="documents in a chunk")
+    parser.add_argument("--rows", type=int, default=30_000, help="total number of documents")
+    parser.add_argument("--chunk", type=int, default=1000, help="documents per chunk")
     parser.add_argument("--every", type=int, default=5, help="chunks between printed lines")
-    parser.add_argument("--words", type=int, default=200_000, help="different words")
-    parser.add_argument("--length", type=int, default=100, help="mean words in a document")
+    parser.add_argument("--words", type=int, default=200_000, help="number of different words")
+    parser.add_argument("--length", type=int, default=100, help="mean words per document")
     parser.add_argument("--classes", type=int, default=4)
     parser.add_argument("--hidden", type=int, default=100, help="hidden units")
     parser.add_argument("--bits", type=int, default=20, help="hash to 2**bits features")
-    parser.add_argument("--peer", action="store_true", help="run MLPClassifier too")
-    parser.add_argument("--peer-bits", type=int, default=14, help="its features, 2**bits")
+    parser.add_argument("--peer", action="store_true", help="also run MLPClassifier")
+    parser.add_argument("--peer-bits", type=int, default=14, help="--bits of MLPClassifier")
     parser.add_argument("--output", type=Path, default=Path("text_stream_output"))
     parser.add_argument("--seed", type=int, default=0)
     main(parser.parse_args())

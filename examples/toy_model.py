@@ -1,8 +1,8 @@
-"""The exercise's toy section: tiny model, tiny data, every published number beside ours.
+"""Compare a toy model with the published numbers of the exercise.
 
-Stanford's CS231n checks a network with four inputs, ten hidden units and three classes on
-five rows before it turns to images: scores, loss, gradients, and a training that must
-bring the loss close to zero.
+Before it turns to images, the exercise of Stanford's CS231n checks a network with four inputs, ten
+hidden units and three classes on five samples. It compares scores, loss and gradients, and trains
+until the loss is close to zero. The script prints our numbers beside the published ones.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main(output):
         "random_state": 0,
     }
 
-    # One update with a learning rate too small to change a weight leaves the initial model.
+    # A single update with a tiny learning rate leaves the initial weights unchanged.
     model = TwoLayerClassifier(**toy, alpha=0.1, learning_rate=1e-300, max_updates=1).fit(X, y)
     scores = model.decision_function(X)
     print("Forward pass: scores (ours | published)")

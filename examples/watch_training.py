@@ -1,9 +1,9 @@
-"""Callbacks during training: live progress, learning curves, a time budget.
+"""Use callbacks during training: live progress, learning curves, a time limit.
 
-A grid search over a pipeline shows one live tree of progress, from the search down to the
-epochs of every network, although the networks are trained in two processes. A monitor
-scores each network after each epoch, and its log is drawn as the learning curves of all
-candidates. Last, a training is stopped when its time is up.
+A grid search over a pipeline shows one live tree of progress, from the search down to the epochs of
+each network, although the networks are trained in two processes. A monitor scores each network
+after each epoch, and its log is drawn as the learning curves of all candidates. Finally, a time
+limit stops a training.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from sk_twolayer.callbacks import TimeLimit
 try:
     from sklearn.callback import ProgressBar, ScoringMonitor
 except ImportError:
-    raise SystemExit("This example needs scikit-learn 1.9, which brought callbacks.") from None
+    raise SystemExit("This example needs callbacks, which came with scikit-learn 1.9.") from None
 
 N_SPLITS = 3
 LEARNING_RATES = [0.001, 0.01, 0.1]
@@ -38,7 +38,7 @@ def main(output, n_jobs, epochs, budget):
     output.mkdir(parents=True, exist_ok=True)
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
-    # Never stop early, so that all curves have the same length.
+    # Training never stops early, so all curves have the same length.
     network = TwoLayerClassifier(
         hidden_size=100,
         solver="sgd",
@@ -58,7 +58,7 @@ def main(output, n_jobs, epochs, budget):
     )
     warnings.simplefilter("ignore", ConvergenceWarning)
 
-    # The monitor is the network's own; the progress bar goes down from the search.
+    # The monitor is set on the network, and the progress bar on the search.
     monitor = ScoringMonitor(scoring="accuracy")
     model = make_pipeline(StandardScaler(), network.set_callbacks(monitor))
     search = GridSearchCV(
@@ -74,14 +74,14 @@ def main(output, n_jobs, epochs, budget):
     start = time.perf_counter()
     model.fit(X_train, y_train)
     print(
-        f"a training of {network.max_iter} epochs with a budget of {budget:g} s ended after "
+        f"a training of {network.max_iter} epochs with a limit of {budget:g} s ended after "
         f"{network.n_iter_} epochs and {time.perf_counter() - start:.2f} s; test accuracy "
         f"{model.score(X_test, y_test):.3f}"
     )
 
 
 def draw_learning_curves(log, epochs, path):
-    """Draw the accuracy on the rows trained on: a line per candidate, its splits around it."""
+    """Draw the training accuracy: a line for each candidate, and the range of its splits."""
     curves = np.full((len(LEARNING_RATES), N_SPLITS, epochs), np.nan)
     for row in log:
         search_or_refit, fit, *_ = (*row["task_id_path"][1:], None)

@@ -2,13 +2,13 @@
 What hidden units see in photographs
 ====================================
 
-CIFAR-10 has 50,000 photographs of 32 x 32 pixels to train on. The weights that lead into a hidden
-unit are a picture of the same kind, and show what the unit answers to.
+CIFAR-10 has 50,000 training photographs of 32 x 32 pixels. The weights of a hidden unit form an
+image of the same size, which shows what activates the unit.
 
-This page is not computed when the site is built, as that takes a quarter of an hour and a download
-of 170 MB. Its pictures and numbers were made on 2026-11-25 by ``examples/sweep.py --dataset
-cifar10``, ``cifar10_best.py`` and ``cifar10_patches.py``, on two cores of a shared x86-64 machine,
-from JPEG re-encodings of the images, which differ a little from the originals.
+This script does not run when the site is built: it takes a quarter of an hour and downloads 170 MB.
+Its pictures and numbers were made on 2026-11-25 by ``examples/sweep.py --dataset cifar10``,
+``cifar10_best.py`` and ``cifar10_patches.py``, on two cores of a shared x86-64 machine. The images
+were JPEG re-encodings, which differ slightly from the originals.
 """
 
 # sphinx_gallery_thumbnail_path = 'cifar10_best_weights.png'
@@ -23,7 +23,7 @@ from sk_twolayer.display import WeightsDisplay
 
 X, y = fetch_cifar10(return_X_y=True)
 
-# The exercise validates on the last 1,000 of the 50,000.
+# The exercise uses the last 1,000 images for validation.
 fold = np.full(len(X), -1)
 fold[49_000:] = 0
 
@@ -31,9 +31,9 @@ fold[49_000:] = 0
 # The exercise's first settings
 # -----------------------------
 #
-# A thousand updates at a small rate: the accuracy on validation images is 0.305, and the hidden
-# units are nearly equal. Each is a blur in one of a few colours, and some look like the front of a
-# car.
+# After a thousand updates with a small learning rate, the validation accuracy is 0.305, and the
+# hidden units are nearly equal. Each is a blur in one of a few colours, and some look like the
+# front of a car.
 
 network = TwoLayerClassifier(
     50,
@@ -65,8 +65,9 @@ WeightsDisplay.from_estimator(model, (32, 32, 3), quantile=0.99)
 # The exercise's sweep
 # --------------------
 #
-# With the best of the exercise's rates and penalties, and twice the updates, the accuracy is
-# 0.505. The units differ: patches of one colour, bands as of sky and ground, and blurred shapes.
+# With the best of the exercise's learning rates and penalties, and twice as many updates, the
+# accuracy is 0.505. Now the units differ: patches of one colour, bands like sky and ground, and
+# blurred shapes.
 
 network.set_params(max_updates=2000)
 rates_and_penalties = {
@@ -85,12 +86,11 @@ WeightsDisplay.from_estimator(search, (32, 32, 3), quantile=0.99)
 # The best recipe
 # ---------------
 #
-# ``examples/cifar10_best.py`` trains 2,000 units on the 300 principal axes of the images,
-# whitened, and on twelve shifted and mirrored versions of each image: the test accuracy is 0.669.
-# As the axes are a linear map, the weights behind them are still pictures. They are edges,
-# gratings and opposed colours, much as in the first layer of a convolutional network; but each is
-# at its own place in the image, as nothing tells this network that the same edge elsewhere is the
-# same.
+# ``examples/cifar10_best.py`` trains 2,000 units on the 300 whitened principal axes of the images,
+# with twelve shifted and mirrored versions of each image. The test accuracy is 0.669. The axes are
+# a linear map of the pixels, so the weights can still be drawn as images. They show edges, gratings
+# and opposed colours, like the first layer of a convolutional network. But each unit looks at one
+# place in the image: this network cannot know that the same edge at another place is similar.
 #
 # .. image:: /cifar10_best_weights.png
 #    :alt: Weights of the 100 most important of 2,000 hidden units: edges, gratings and colours
@@ -100,10 +100,11 @@ WeightsDisplay.from_estimator(search, (32, 32, 3), quantile=0.99)
 # Features learned without labels
 # -------------------------------
 #
-# ``examples/cifar10_patches.py`` follows Coates, Ng and Lee (2011): k-means finds 1,600 centroids
-# among small whitened patches, and a transformer tells how close the patches of each quarter of an
-# image are to each of them. The network comes after it in the same pipeline: the test accuracy is
-# 0.761, after 7.9 minutes for all of it. Here the edge elsewhere is the same edge.
+# ``examples/cifar10_patches.py`` follows Coates, Ng and Lee (2011). k-means finds 1,600 centroids
+# of small whitened patches. A transformer measures how close the patches in each quarter of an
+# image are to each centroid, and the network follows in the same pipeline. The test accuracy is
+# 0.761, and the script takes 7.9 minutes. Here an edge gives the same features at any place within
+# a quarter.
 #
 # .. image:: /cifar10_patches_centroids.png
 #    :alt: Centroids of whitened patches: edges, bars and corners, grey and coloured

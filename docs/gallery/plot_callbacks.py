@@ -2,9 +2,9 @@
 Callbacks live
 ==============
 
-With scikit-learn 1.9 and newer, callbacks watch a fit from outside: a progress bar, a monitor that
-scores each epoch, or a class of one's own. They are set on a network, a pipeline or a search, and
-a fit does the same with them as without.
+With scikit-learn 1.9 and newer, callbacks observe a fit: a progress bar, a monitor that scores each
+epoch, or a custom class. They can be set on a network, a pipeline or a search. The result of the
+fit is the same with and without them.
 """
 
 import matplotlib.pyplot as plt
@@ -17,19 +17,19 @@ from sk_twolayer import TwoLayerClassifier
 X, y = make_moons(400, noise=0.2, random_state=0)
 
 # %%
-# A callback of one's own
-# -----------------------
+# A custom callback
+# -----------------
 #
-# A callback has four methods. This one looks over the shoulder of a training: after some of the
-# epochs it asks for the network as if the fit had ended there, and notes what it would predict. A
-# callback that returns True ends the fit, as this one does not.
+# A callback has four methods. This one stores predictions after some of the epochs: it receives the
+# network as it would be if the fit ended there. A callback that returns True ends the fit; this one
+# never does.
 
 first, second = np.meshgrid(np.linspace(-2, 3, 150), np.linspace(-1.6, 2.1, 150))
 points = np.column_stack([first.ravel(), second.ravel()])
 
 
 class Film:
-    """Keep what the network predicts after some of the epochs."""
+    """Store the predictions of the network after some of the epochs."""
 
     def __init__(self, epochs):
         self.epochs = epochs
@@ -70,9 +70,9 @@ plt.show()
 # The monitor's log
 # -----------------
 #
-# scikit-learn's `ScoringMonitor` was set on the same fit. Its log has a row for each epoch and one
-# for the whole fit, and any number of scorers. The network leaves the rows it trains on to the
-# monitor, so these are scores on them; for others, pass ``X_val`` to `fit`.
+# scikit-learn's `ScoringMonitor` was set on the same fit. Its log has a row for each epoch and a
+# row for the whole fit, with any number of scores. Here the monitor scores the training samples. It
+# scores validation samples if ``X_val`` and ``y_val`` are passed to `fit`.
 
 log = monitor.get_logs().data_as_pandas
 log = log[log["task_name"] == "epoch"].sort_values("task_id")
@@ -81,15 +81,15 @@ for ax, score in zip(axes, ["accuracy", "neg_log_loss"], strict=True):
     ax.plot(log["task_id"] + 1, log[score])
     for epoch in film.epochs:
         ax.axvline(epoch, color="0.5", lw=0.8, ls=":")
-    ax.set(xlabel="epoch (dotted: those of the film)", ylabel=score)
+    ax.set(xlabel="epoch (dotted: epochs of the film)", ylabel=score)
 plt.show()
 
 # %%
 # A progress bar for a search
 # ---------------------------
 #
-# Set on a search, scikit-learn's `ProgressBar` shows a tree, from the search down to the epochs of
-# every network, also of those in other processes. Here is what it leaves behind::
+# On a search, scikit-learn's `ProgressBar` shows a tree, from the search down to the epochs of each
+# network, also in other processes. Its final state is this::
 #
 #     from sklearn.callback import ProgressBar
 #

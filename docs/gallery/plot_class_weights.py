@@ -2,9 +2,9 @@
 Class weights on an imbalanced table
 ====================================
 
-Where one row in twenty is of the class that matters, a network that never names it is right in 95
-% of the cases. `class_weight` says what an error on each class costs, and moves the errors to
-where they cost less.
+If one sample in twenty belongs to the class that matters, a network that never predicts this class
+is correct in 95 % of the cases. `class_weight` sets the cost of an error on each class, so that the
+network avoids the expensive errors.
 """
 
 import matplotlib.pyplot as plt
@@ -21,14 +21,14 @@ X, y = make_classification(
 y = np.where(y == 1, "faulty", "sound")
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
 for label, count in zip(*np.unique(y_train, return_counts=True), strict=True):
-    print(f"{label}: {count} rows to train on")
+    print(f"{label}: {count} training samples")
 
 # %%
-# Who is taken for whom
-# ---------------------
+# Which class is taken for which
+# ------------------------------
 #
-# The rows of each matrix are what the parts were, and sum to 1; the columns what the network says.
-# With "balanced" both classes weigh the same in the loss, whatever their numbers.
+# The rows of each matrix are the true classes, and sum to 1. The columns are the predictions. With
+# "balanced", both classes have the same total weight in the loss, whatever their frequencies.
 
 weights = {
     "no weights": None,
@@ -44,13 +44,12 @@ for ax, (title, class_weight) in zip(axes, weights.items(), strict=True):
 plt.show()
 
 # %%
-# What a weight buys, and what it costs
-# -------------------------------------
+# Benefit and cost of a weight
+# ----------------------------
 #
-# The larger the weight of the faulty parts, the more of them are found, and the more sound ones
-# are suspected. The weights act on the probabilities too: these are then no longer how often a
-# part is faulty, but how often it would be if the classes were as frequent as their weights make
-# them.
+# With a larger weight of the faulty parts, the network finds more of them, and suspects more sound
+# parts. The weights change the probabilities, too. They are no longer the probabilities that a part
+# is faulty: they are what these would be if the classes were as frequent as their weights suggest.
 
 counts = [1, 2, 4, 8, 16, 32]
 recall, precision = [], []
@@ -65,6 +64,6 @@ ax.plot(counts, recall, marker="o", label="recall: faulty parts that are found")
 ax.plot(counts, precision, marker="o", label="precision: suspected parts that are faulty")
 ax.set_xscale("log", base=2)
 ax.xaxis.set_major_formatter("{x:g}")
-ax.set(xlabel="weight of the class of faulty parts", ylabel="share on test rows", ylim=(0, 1))
+ax.set(xlabel="weight of the class of faulty parts", ylabel="share on test samples", ylim=(0, 1))
 ax.legend(loc="lower left")
 plt.show()

@@ -2,10 +2,10 @@
 The exercise on digits
 ======================
 
-The two-layer exercise of CS231n trains a network on small pictures, watches its loss, and looks at
-what its hidden units have learned. Here it is on the 1,797 handwritten digits of 8 x 8 pixels that
-come with scikit-learn, in the exercise's manner: plain gradient descent on mini-batches, tiny
-initial weights, and a penalty on their squares.
+The two-layer exercise of CS231n trains a network on small images, plots its loss, and draws what
+its hidden units have learned. This script does the same on the 1,797 handwritten digits of 8 x 8
+pixels that come with scikit-learn. It uses the exercise's methods: gradient descent on
+mini-batches, small initial weights, and an L2 penalty.
 """
 
 import matplotlib.pyplot as plt
@@ -27,10 +27,10 @@ print(f"after {model.n_updates_} updates: test accuracy {model.score(X_test, y_t
 # How it learned
 # --------------
 #
-# The loss of a single batch is noisy, as every batch holds other digits and dropout silences other
-# units; its moving average falls fast, once the first weights have grown large enough to carry the
-# gradient. The accuracy on the tenth of the digits that ``early_stopping`` held out follows that
-# on the others.
+# The loss of a single batch is noisy, as each batch contains other digits, and dropout removes
+# other units. Its moving average falls fast once the weights are large enough to pass the gradient
+# on. ``early_stopping`` holds out a tenth of the digits; the accuracy on them follows the training
+# accuracy.
 
 LossCurveDisplay.from_estimator(model)
 plt.show()
@@ -39,10 +39,10 @@ plt.show()
 # What its hidden units look for
 # ------------------------------
 #
-# Each small picture shows the 64 weights that lead into one hidden unit, as they lie over the
-# digit: where they are red, ink adds to the unit, and where they are blue, it takes away. What
-# appears are strokes, arcs and gaps at certain places. The units come by importance; the penalty
-# has taken the last ones, which the others can do without, almost to zero.
+# Each small image shows the 64 weights of one hidden unit, arranged like the pixels of a digit. Ink
+# on red pixels increases the input of the unit, and ink on blue pixels decreases it. The weights
+# show strokes, arcs and gaps at certain places. The units are sorted by importance. The penalty has
+# shrunk the last ones, which are not needed, almost to zero.
 
 WeightsDisplay.from_estimator(model, (8, 8), cmap="RdBu_r")
 plt.show()
@@ -51,7 +51,7 @@ plt.show()
 # What it gets wrong
 # ------------------
 #
-# A look at the mistakes tells more than their number.
+# The errors themselves say more than their number.
 
 # sphinx_gallery_thumbnail_number = 2
 predicted = model.predict(X_test)

@@ -2,10 +2,11 @@
 Early stopping by a scorer
 ==========================
 
-``early_stopping=True`` holds rows out, scores the network on them after each epoch, and keeps the
-weights of the best one. What "best" means is up to the problem: `scoring` takes any of
-scikit-learn's scorers. On an imbalanced table accuracy hardly tells a good network from one that
-never names the rare class; balanced accuracy, the mean of the recalls of both classes, does.
+``early_stopping=True`` holds out samples, scores the network on them after each epoch, and keeps
+the weights of the best epoch. `scoring` defines which epoch is best, and takes any of
+scikit-learn's scorers. On an imbalanced data set, accuracy hardly distinguishes a good network from
+one that never predicts the rare class. Balanced accuracy does: it is the mean of the recalls of
+both classes.
 """
 
 import matplotlib.pyplot as plt
@@ -22,9 +23,8 @@ X, y = make_classification(
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
 
 # %%
-# Three networks that differ in nothing but the scorer: the same rows are held out, and until the
-# first of them stops they have the same weights, bit for bit. What differs is the epoch that is
-# kept.
+# The three networks differ only in the scorer. The same samples are held out, and until the first
+# network stops, all have the same weights, bit for bit. Only the epoch that is kept differs.
 
 scorers = ["accuracy", "neg_log_loss", "balanced_accuracy"]
 figure, axes = plt.subplots(1, 3, figsize=(10, 4), layout="constrained")
@@ -39,16 +39,16 @@ for ax, scoring in zip(axes, scorers, strict=True):
         random_state=0,
     ).fit(X_train, y_train)
     scores = model.validation_scores_
-    kept = len(scores) - 1 - np.argmax(scores[::-1])  # of equal epochs the last is kept
+    kept = len(scores) - 1 - np.argmax(scores[::-1])  # of equally good epochs, the last is kept
     ax.plot(np.arange(1, len(scores) + 1), scores, color="tab:orange")
     ax.plot(kept + 1, scores[kept], "o", color="tab:red", label=f"kept: epoch {kept + 1}")
-    ax.set(xlabel="epoch", ylabel=f"{scoring} on rows held out")
+    ax.set(xlabel="epoch", ylabel=f"{scoring} on held-out samples")
     on_test = balanced_accuracy_score(y_test, model.predict(X_test))
-    ax.set_title(f"balanced accuracy\non test rows: {on_test:.3f}", fontsize="medium")
+    ax.set_title(f"balanced accuracy\non test samples: {on_test:.3f}", fontsize="medium")
     ax.legend(loc="lower right")
 plt.show()
 
 # %%
-# The curve of balanced accuracy is rougher than the others, as it hangs on the few rows of the rare
-# class: 66 of the 900 held out here. So the difference is one of many draws; on other tables of
-# this kind it is smaller, and sometimes of the other sign.
+# The curve of balanced accuracy is less smooth than the others, as it depends on the few samples of
+# the rare class: 66 of the 900 held-out samples. The difference between the networks varies with
+# the data: on similar data sets it is often smaller, and sometimes has the other sign.

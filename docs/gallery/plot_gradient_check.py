@@ -2,11 +2,10 @@
 The gradient check
 ==================
 
-Backpropagation is easily written with a mistake that training hides. The check asks the forward
-pass instead: move one parameter a little up and a little down, and the difference of the two
-losses, divided by twice the step, must be the gradient.
-:func:`~sk_twolayer.gradient_check.gradient_check` does so for every parameter; this is how far it
-can be trusted.
+Backpropagation can contain mistakes that training hides. The gradient check uses only the forward
+pass: it moves one parameter a small step up and down, and the difference of the two losses, divided
+by twice the step, must be the gradient. :func:`~sk_twolayer.gradient_check.gradient_check` does
+this for every parameter. This page shows how precise it is.
 """
 
 import matplotlib.pyplot as plt
@@ -14,7 +13,7 @@ import numpy as np
 
 from sk_twolayer.gradient_check import gradient_check
 
-# The toy model of the exercise: four inputs, ten hidden units, three classes, five rows.
+# The toy model of the exercise: four inputs, ten hidden units, three classes, five samples.
 rng = np.random.RandomState(0)
 parameters = {
     "W1": 0.1 * rng.standard_normal((4, 10)),
@@ -33,11 +32,11 @@ for name, error in gradient_check(parameters, X, y, alpha=0.1).items():
 # How small is a small step?
 # --------------------------
 #
-# The error of a central difference has two parts. That of the truncated series grows with the
-# square of the step; and the two losses, rounded to 16 digits, differ the less the smaller the
-# step is, so that the error of rounding grows with its inverse. They meet near the default, 1e-5.
-# The hidden layer is a tanh here: under a relu the loss is made of smooth pieces, and the check
-# leaves out whatever a step carries over an edge.
+# The error of a central difference has two parts. The truncation error of the series grows with the
+# square of the step. The rounding error grows with the inverse of the step, as the losses are
+# rounded to 16 digits and their difference becomes small. Both errors are equal near the default,
+# 1e-5. The activation is tanh here. With relu the loss is only piecewise smooth, and the check
+# skips parameters whose step crosses a kink.
 
 steps = np.logspace(0, -12, 37)
 errors = [

@@ -2,9 +2,9 @@
 Hidden activations in two dimensions
 ====================================
 
-The hidden layer is a description of the rows that the network made for its own use: the output is
-only a linear model on it. `transform` hands it out, so that the network may stand in the middle of
-a pipeline, or its view of the data be drawn.
+The hidden layer is a representation of the samples that the network has learned: the output layer
+is only a linear model on it. `transform` returns the hidden activations. So the network can be a
+step in the middle of a pipeline, and its representation can be drawn.
 """
 
 import matplotlib.pyplot as plt
@@ -24,9 +24,9 @@ a1 = network.fit(X_train, y_train).transform(X_test)
 print(f"hidden activations of the test digits: {a1.shape}")
 
 # %%
-# Digits that the network has not seen, along the two principal axes of their pixels and of their
-# hidden activations. The numbers say how often the five nearest of the training digits, in those
-# two dimensions, give the right class.
+# The plots show test digits along the first two principal axes: of the pixels, and of the hidden
+# activations. The percentages are accuracies of a classifier by the five nearest training digits in
+# these two dimensions.
 
 views = {
     "pixels": (X_train, X_test),
@@ -44,7 +44,7 @@ for ax, (title, (train, test)) in zip(axes, views.items(), strict=True):
         ax.text(*middle, str(digit), ha="center", va="center", fontweight="bold", bbox=box)
     ax.set(xlabel="first principal axis", ylabel="second principal axis")
     right = neighbours.score(test, y_test)
-    ax.set_title(f"{title}: {right:.0%} right by neighbours", fontsize="medium")
+    ax.set_title(f"{title}: accuracy of neighbours {right:.0%}", fontsize="medium")
 figure.colorbar(points, ax=axes, label="digit", ticks=range(10))
 plt.show()
 
@@ -52,9 +52,9 @@ plt.show()
 # A hidden layer of two units
 # ---------------------------
 #
-# With two units nothing has to be projected: the plane *is* the hidden layer. As the output is
-# linear on it, the region of each class is bounded by straight lines, and the first layer has to
-# bend the 64 pixels so that ten kinds of digits fall into ten such regions of a square.
+# With two units no projection is needed: the plane *is* the hidden layer. The output is linear in
+# the hidden layer, so straight lines bound the region of each class. The first layer has to map the
+# 64 pixels such that the ten digits fall into ten such regions of a square.
 
 # sphinx_gallery_thumbnail_number = 2
 network = TwoLayerClassifier(
@@ -74,6 +74,6 @@ for digit in range(10):
     ax.text(*middle, str(digit), ha="center", va="center", fontsize=22, alpha=0.6)
 ax.set(xlabel="first hidden unit", ylabel="second hidden unit", aspect="equal")
 score = network.score(X_test, y_test)
-ax.set_title(f"two tanh units: {score:.0%} of the test digits right", fontsize="medium")
-figure.colorbar(points, label="digit (background: what the network says)", ticks=range(10))
+ax.set_title(f"two tanh units: test accuracy {score:.0%}", fontsize="medium")
+figure.colorbar(points, label="digit (background: prediction)", ticks=range(10))
 plt.show()

@@ -2,9 +2,9 @@
 The landscape of learning rates
 ===============================
 
-The exercise ends with a sweep over learning rate and strength of the L2 penalty, written as nested
-loops. As the network is a scikit-learn estimator, the sweep is one `GridSearchCV`; and its table
-of results is a landscape, with a valley to be found and a cliff to be kept away from.
+The exercise ends with a sweep over learning rate and L2 penalty, written as nested loops. The
+network is a scikit-learn estimator, so the sweep is one `GridSearchCV`. Its results form a
+landscape with a valley, where the best settings are, and a cliff, where training diverges.
 """
 
 import warnings
@@ -40,17 +40,16 @@ search = GridSearchCV(
     refit=False,
 )
 with warnings.catch_warnings():
-    # A loss that is no longer finite ends a fit at once, with an error; to the search that is a
-    # candidate without a score.
+    # A fit raises an error when its loss is not finite, and the candidate has no score.
     warnings.simplefilter("ignore", FitFailedWarning)
     warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
     search.fit(X, y)
 
 # %%
-# To the left of the valley 150 updates are too few to get anywhere. To its right lies the cliff:
-# the loss of a network that only guesses is 2.30, and large rates lead there or beyond it. A
-# strong penalty (below) leaves no valley at all, and with a large rate diverges soonest, as its
-# gradient alone multiplies every weight by ``1 - rate * alpha`` at each update.
+# Left of the valley, 150 updates are not enough. Right of it is the cliff: a network that only
+# guesses has a loss of 2.30, and large rates lead to this loss or beyond it. With a large penalty
+# (below) there is no valley. With a large rate, a large penalty diverges first, as its gradient
+# alone multiplies every weight by ``1 - rate * alpha`` at each update.
 
 losses = -search.cv_results_["mean_test_score"].reshape(len(alphas), len(rates))
 figure, ax = plt.subplots(figsize=(9.5, 4.6), layout="constrained")
@@ -67,15 +66,15 @@ ax.plot(column, row, "o", markersize=40, markerfacecolor="none", color="tab:oran
 ax.set_xticks(range(len(rates)), [f"{rate:.2g}" for rate in rates])
 ax.set_yticks(range(len(alphas)), [f"{alpha:.2g}" for alpha in alphas])
 ax.set(xlabel="learning rate", ylabel="alpha, the L2 penalty")
-ax.set_title("loss on held-out digits after 150 updates; the lowest is ringed", fontsize="medium")
+ax.set_title("loss on held-out digits after 150 updates (ring: lowest)", fontsize="medium")
 bar = figure.colorbar(landscape, label="log loss", extend="max", ticks=[0.1, 0.2, 0.5, 1, 2])
 bar.ax.yaxis.set_major_formatter("{x:g}")
 plt.show()
 
 # %%
-# Why the middle is best shows in the loss of every update: a small rate is slow, and one that is
-# too large jumps about. The default ``learning_rate="auto"`` takes its rate from the scale of the
-# rows.
+# The loss of every update shows why the middle is best: with a small rate it falls slowly, and with
+# a rate that is too large it jumps. The default ``learning_rate="auto"`` computes the rate from the
+# scale of the samples.
 
 figure, ax = plt.subplots(figsize=(8.5, 3.8), layout="constrained")
 for rate in [0.003, 0.03, 0.3, 3.0]:

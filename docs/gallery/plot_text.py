@@ -2,11 +2,11 @@
 Text at full width
 ==================
 
-Hashing gives every word a column without a dictionary; but in a narrow table many words share one,
-and what tells them apart is lost. A wide table has room for all, and is almost empty: a row has
-some eighty words out of a million columns. Width costs this network next to nothing, as an update
-touches only the rows of W1 whose words occur. The others catch up, exactly, when they are next
-needed.
+Hashing assigns a column to every word without a dictionary. With few columns, many words share one,
+and cannot be distinguished. With a million columns there is room for all words, and the samples are
+very sparse: each has about eighty words. The number of columns costs this network almost nothing,
+as an update changes only the rows of W1 whose words occur. The pending updates of the other rows
+are applied later, exactly, when these rows are next needed.
 """
 
 import time
@@ -20,8 +20,9 @@ from sklearn.neural_network import MLPClassifier
 from sk_twolayer import TwoLayerClassifier
 
 # %%
-# Generated documents of 80 words: 72 are drawn as in every language, where a few words are common
-# and most are rare, and say nothing of the class; eight come from the 800 words of its subject.
+# Each generated document has 80 words. 72 of them are drawn as in natural language, where few words
+# are frequent and most are rare; they say nothing about the class. Eight words come from the 800
+# words of the subject of the class.
 
 rng = np.random.default_rng(0)
 words = np.array([f"word{i}" for i in range(60_000)], dtype=object)
@@ -40,15 +41,15 @@ texts, y = draw(2000)
 texts_test, y_test = draw(2000)
 
 # %%
-# The same documents, hashed to more and more columns. `MLPClassifier` updates all of its weights
-# at every batch, and is not asked for more than 2**17 columns here.
+# The same documents are hashed to more and more columns. `MLPClassifier` updates all of its weights
+# in each batch, so it is run with at most 2**17 columns here.
 
 widths = 2 ** np.arange(8, 21, 3)
 accuracy, seconds, seconds_of_peer = [], [], []
 
 
 def seconds_of_pass(model, X):
-    model.partial_fit(X, y, classes=range(6))  # also draws the weights
+    model.partial_fit(X, y, classes=range(6))  # also draws the initial weights
     clock = [time.perf_counter()]
     for _ in range(2):
         model.partial_fit(X, y)
@@ -81,6 +82,6 @@ for ax in (left, right):
 plt.show()
 
 # %%
-# Beyond some 2**17 columns hardly two words meet in one, and the accuracy levels off. Until then a
-# pass takes longer as the table becomes wider, as fewer words share a row of W1; after that no
-# longer.
+# With 2**17 columns, words hardly share columns, and the accuracy grows no further. Up to there, a
+# pass takes longer with more columns, as fewer words share a row of W1. Beyond, the time is
+# constant.

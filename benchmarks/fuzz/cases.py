@@ -1,13 +1,13 @@
-"""Cases for `fuzz.py`: parameters, weights and validation rows of every kind, good and bad.
+"""Cases: hyper-parameters, sample weights and validation samples of every kind, good and bad.
 
-Options are good, bad, or odd: such as may be refused and may be accepted. A call with a bad one
-must raise, a call with good ones only must not. What y is, ``fuzz_labels`` draws for a classifier,
-and ``fuzz_numbers`` for a regressor.
+Every option is good, bad or odd. A call must raise if an option is bad, and must succeed if all are
+good. Odd options may be refused or accepted. `class_targets` draws y for classifiers, and
+`continuous_targets` draws it for regressors.
 """
 
 import numpy as np
 import scipy.sparse as sp
-from fuzz_rows import make_rows
+from samples import make_samples
 
 BAD_PARAMETERS = {
     "hidden_size": [0, -3, 2.5, "x", None],
@@ -41,22 +41,31 @@ WEIGHTS = {
     "bad": ["all zero", "negative", "NaN", "inf", "shorter", "2-d", "text", "complex"],
 }
 VALIDATION = {
-    "good": ["none", "none", "rows", "one row", "sparse", "weighted"],
+    "good": ["none", "none", "samples", "one sample", "sparse", "weighted"],
     "odd": ["one value"],
-    "bad": ["columns", "no targets", "no rows", "NaN", "other kind", "weightless", "negative"],
+    "bad": ["features", "no targets", "no samples", "NaN", "other kind", "weightless", "negative"],
 }
 
 
 def largest_weight(estimator, X, y):
-    """Score an estimator by what any has that is fitted."""
+    """Score a fitted estimator of any kind."""
     return float(np.abs(estimator.coefs_[0]).max())
 
 
 class Case:
-    """What one case draws, what has been chosen, and whether it must be refused.
+    """One case: it draws the arguments of its calls, and knows whether they must be refused.
 
-    A class of cases says by `estimator` what is fitted, by `metrics` what it may be scored by, and
-    draws y by `targets` and `validation_targets`.
+    A subclass sets `estimator` and `metrics`, the scorers that suit it, and draws y in `targets`
+    and `validation_targets`.
+
+    Attributes
+    ----------
+    chosen : dict
+        The options drawn for the current call, by what they are options of.
+    verdicts : dict
+        "good", "odd" or "bad" for each of them.
+    unsure : bool
+        True if an odd call was accepted, so that later calls may be refused.
     """
 
     validation_kinds, weight_kinds = VALIDATION, WEIGHTS
@@ -65,17 +74,17 @@ class Case:
         self.rng = rng
         self.folder = folder
         self.n_features = int(self.rng.choice([1, 2, 5, 12, 40]))
-        self.unsure = False  # whether an odd call was accepted, so that a later one may be refused
+        self.unsure = False
         self.chosen, self.verdicts = {"estimator": self.estimator.__name__}, {}
         self.draw_kind()
         self.parameters = self.draw_parameters(solvers)
-        self.kept = self.chosen, self.verdicts  # by all calls
+        self.kept = self.chosen, self.verdicts  # the same for all calls of the case
 
     def happens(self, probability):
         return self.rng.random() < probability
 
     def pick(self, what, options, other=0.035):
-        """Draw one of the options, and remember it; odd and bad ones each so often."""
+        """Draw and record an option; an odd or a bad one with probability `other` each."""
         verdict = str(self.rng.choice(["good", "odd", "bad"], p=[1 - 2 * other, other, other]))
         choice = options[verdict][self.rng.integers(len(options[verdict]))]
         self.chosen[what] = choice
@@ -83,7 +92,7 @@ class Case:
         return choice
 
     def verdict(self):
-        """Return what must become of the call: that of its worst part."""
+        """Return the worst verdict of all options of the call."""
         verdicts = [*self.verdicts.values(), "odd" if self.unsure else "good"]
         return next(verdict for verdict in ("bad", "odd", "good") if verdict in verdicts)
 
@@ -150,35 +159,35 @@ class Case:
         }.get(kind)
 
     def validation(self):
-        """Return validation rows to add to the arguments of `fit`."""
+        """Draw validation samples; return the arguments of `fit` that pass them."""
         kind = self.pick("validation", self.validation_kinds)
         if kind == "none":
             return {}
-        n = 1 if kind == "one row" else 9
+        n = 1 if kind == "one sample" else 9
         X = self.rng.poisson(0.7, (n, self.n_features)).astype("f8")
         made = {"X_val": X, "y_val": self.validation_targets(kind, n)}
-        if self.chosen["scoring"] in self.metrics and kind in ("one row", "one value"):
-            self.verdicts["validation"] = "odd"  # it may be undefined
+        if self.chosen["scoring"] in self.metrics and kind in ("one sample", "one value"):
+            self.verdicts["validation"] = "odd"  # the score may be undefined
         return {
             "sparse": made | {"X_val": sp.csr_array(X)},
             "weighted": made | {"sample_weight_val": self.rng.uniform(0.5, 2, n)},
-            "columns": made | {"X_val": np.hstack([X, X])},
+            "features": made | {"X_val": np.hstack([X, X])},
             "no targets": {"X_val": X},
-            "no rows": {"y_val": made["y_val"]},
+            "no samples": {"y_val": made["y_val"]},
             "NaN": made | {"X_val": np.where(X.max() == X, np.nan, X)},
             "weightless": made | {"sample_weight_val": np.zeros(n)},
             "negative": made | {"sample_weight_val": -np.ones(n)},
         }.get(kind, made)
 
     def arguments(self, call):
-        """Return the arguments of `fit` or `partial_fit`, and X as a dense array if it is good."""
+        """Draw the arguments of `fit` or `partial_fit`; return them, and X as a dense array."""
         self.chosen = {"call": call} | self.kept[0]
         self.verdicts = dict(self.kept[1])
         n = int(self.rng.integers(9, 60))
         if self.happens(0.05):
             n = int(self.rng.choice([1, 2, 3, 300]))
-            self.verdicts["n_rows"] = "odd" if n < 9 else "good"
-        X, dense = make_rows(self, n)
+            self.verdicts["n_samples"] = "odd" if n < 9 else "good"
+        X, dense = make_samples(self, n)
         given = {"X": X, "y": self.targets(n), "sample_weight": self.weights(n)}
         if call == "fit":
             given |= self.validation()
@@ -187,6 +196,6 @@ class Case:
             call == "fit" and solver == "lbfgs" and self.parameters["dropout"] not in (0, "auto")
         ):
             self.verdicts["method"] = "bad"
-        elif early_stopping:  # needs more rows
+        elif early_stopping:  # there may be too few samples to hold some out
             self.verdicts["method"] = "odd"
         return given, dense

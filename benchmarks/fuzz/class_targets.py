@@ -1,14 +1,14 @@
-"""Labels of every kind for `fuzz.py`, and weights of classes, good and bad."""
+"""Class labels and class weights of every kind, good and bad, for cases of the classifier."""
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import scipy.sparse as sp
-from fuzz_inputs import VALIDATION, WEIGHTS, Case
+from cases import VALIDATION, WEIGHTS, Case
 
 from sk_twolayer import TwoLayerClassifier
 
-KINDS = {  # of labels, which a case keeps
+KINDS = {  # the type of the labels, the same for all calls of a case
     "good": ["int", "negative", "str", "bool", "float", "object", "list", "tuple", "column"],
     "odd": ["bytes", "datetime"],
     "bad": ["complex"],
@@ -33,8 +33,8 @@ CLASSES = {
 }
 
 
-class LabelCase(Case):
-    """Labels of two or three classes, or of a label indicator of three columns."""
+class ClassifierCase(Case):
+    """A case with two or three classes, or with a label indicator of three columns."""
 
     estimator = TwoLayerClassifier
     metrics = ("accuracy", "f1_micro")
@@ -52,8 +52,8 @@ class LabelCase(Case):
             self.chosen["parameter"], self.verdicts["parameter"] = "class_weight", "bad"
         return chosen
 
-    def name(self, codes, kind):
-        """Turn class numbers into labels of a kind; an indicator has three columns."""
+    def encode(self, codes, kind):
+        """Return class labels of a kind for class numbers; an indicator is drawn at random."""
         texts = np.array(["b", "aa", "c", "dd", "e"])[codes]
         if kind in INDICATORS:
             Y = (self.rng.random((len(codes), 3)) < 0.5).astype(int)
@@ -77,7 +77,7 @@ class LabelCase(Case):
         }.get(kind, lambda: codes)()
 
     def targets(self, n):
-        """Return labels for n rows, of each class if they are good."""
+        """Draw labels of n samples; good labels contain every class."""
         what = self.pick("labels", LABELS)
         codes = self.rng.permutation(np.resize(np.arange(self.n_classes), n))
         first = np.arange(n) == 0
@@ -90,18 +90,18 @@ class LabelCase(Case):
             codes = np.zeros(n, int)
             kind = "int" if kind in INDICATORS else kind
         elif what == "shorter":
-            return self.name(codes[1:], kind)
+            return self.encode(codes[1:], kind)
         elif what != "usual":
             return {
                 "NaN": np.where(first, np.nan, codes),
                 "continuous": codes + 0.5,
                 "mixed": np.where(first, "a", codes.astype(object)),
                 "multioutput": np.stack([codes, codes + 2, codes + 4], axis=1),
-                "indicator of -1 and 1": 2 * self.name(codes, "indicator") - 1,
-                "indicator of 0 and 2": 2 * self.name(codes, "indicator"),
+                "indicator of -1 and 1": 2 * self.encode(codes, "indicator") - 1,
+                "indicator of 0 and 2": 2 * self.encode(codes, "indicator"),
             }.get(what)
         self.codes = None if kind in INDICATORS else codes
-        return self.name(codes, kind)
+        return self.encode(codes, kind)
 
     def weights(self, n):
         weights = super().weights(n)
@@ -130,10 +130,10 @@ class LabelCase(Case):
         return weights
 
     def all_classes(self, n):
-        """Return the first n classes, or the numbers of the columns of a label indicator."""
+        """Return the first n classes, or the column numbers of a label indicator."""
         if self.kind in INDICATORS:
             return np.arange(3 + n - self.n_classes)
-        return np.unique(np.asarray(self.name(np.arange(n), self.kind)))
+        return np.unique(np.asarray(self.encode(np.arange(n), self.kind)))
 
     def classes(self):
         kind = self.pick("classes", CLASSES)
@@ -153,14 +153,14 @@ class LabelCase(Case):
         codes = np.resize(np.arange(self.n_classes), n) * (kind != "one value")
         indicator = self.kind in INDICATORS
         if kind == "other kind":
-            return codes if indicator else self.name(codes, "indicator")
+            return codes if indicator else self.encode(codes, "indicator")
         if kind == "unseen":
             if indicator:
-                return np.hstack([self.name(codes, "indicator")] * 2)
+                return np.hstack([self.encode(codes, "indicator")] * 2)
             if self.kind == "bool" and self.n_classes == 2:
                 return codes + 5
-            return self.name(np.where(codes == 1, 4, codes), self.kind)
-        return self.name(codes, self.kind)
+            return self.encode(np.where(codes == 1, 4, codes), self.kind)
+        return self.encode(codes, self.kind)
 
     def arguments(self, call):
         given, dense = super().arguments(call)
@@ -170,9 +170,9 @@ class LabelCase(Case):
             if self.chosen[what] == "one class" and (call == "partial_fit" or self.codes is None):
                 self.verdicts[what] = "odd"  # a chunk may hold one class only
         if self.kind in INDICATORS and self.chosen["labels"] in ("other kind", "one class"):
-            self.verdicts["class_weight"] = "odd"  # no indicator this time
+            self.verdicts["class_weight"] = "odd"  # y is no indicator in this call
         if self.chosen["labels"] == "other kind":
             self.verdicts["kind of labels"] = "odd"
         if self.verdicts["labels"] == "odd" and self.chosen.get("validation") in LABELS["odd"]:
-            self.verdicts["validation"] = "odd"  # its labels may be those of the training rows
+            self.verdicts["validation"] = "odd"  # y may contain the same unseen label
         return given, dense

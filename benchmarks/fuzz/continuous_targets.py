@@ -1,47 +1,47 @@
-"""Numbers of every kind to predict, for `fuzz.py`, good and bad."""
+"""Continuous targets of every kind, good and bad, for cases of the regressor."""
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import scipy.sparse as sp
-from fuzz_inputs import Case
+from cases import Case
 
 from sk_twolayer import TwoLayerRegressor
 
-FORMS = {  # of numbers, which a case keeps
+FORMS = {  # the type of the targets, the same for all calls of a case
     "good": ["array", "int", "float32", "list", "Series", "polars", "object", "column"],
-    "odd": ["numbers in words"],
+    "odd": ["numeric strings"],
     "bad": ["complex", "text", "datetime"],
 }
 SEVERAL = ["two targets", "two targets, data frame", "two targets, sparse"]
 FORMS["good"] += SEVERAL
-NUMBERS = {
+VALUES = {
     "good": ["usual", "usual", "constant", "far from 0", "small", "large", "two values"],
-    "odd": ["huge", "tiny", "opposite", "one outlier", "other number"],
+    "odd": ["huge", "tiny", "opposite", "one outlier", "other number of targets"],
     "bad": ["NaN", "inf", "shorter", "None", "3-d", "no targets"],
 }
 
 
-class NumberCase(Case):
-    """One number a row, or two."""
+class RegressorCase(Case):
+    """A case with one or two targets."""
 
     estimator = TwoLayerRegressor
     metrics = ("neg_mean_absolute_error", "r2")
 
     def draw_kind(self):
-        self.kind, self.first = self.pick("form of numbers", FORMS, other=0.01), None
+        self.kind, self.first = self.pick("form of targets", FORMS, other=0.01), None
 
     def draw_parameters(self, solvers):
         chosen = super().draw_parameters(solvers)
         if chosen["solver"] == "sgd" and chosen["learning_rate"] != "auto":
-            self.verdicts["rate"] = "odd"  # no rate suits every squared loss: it may diverge
+            self.verdicts["rate"] = "odd"  # training may diverge on the squared loss
         return chosen
 
     def shape(self, n):
         return (n, 2) if self.kind in SEVERAL else (n,)
 
-    def give(self, y):
-        """Return numbers in the form that the user has them in."""
+    def convert(self, y):
+        """Return targets in the form of this case."""
         return {
             "int": lambda: np.clip(y, -1e15, 1e15).astype(int) if np.isfinite(y).all() else y,
             "float32": lambda: np.where(abs(y) < 1e38, y, y / 1e300).astype("f4"),
@@ -50,7 +50,7 @@ class NumberCase(Case):
             "polars": lambda: pl.Series(y),
             "object": lambda: y.astype(object),
             "column": lambda: y[:, np.newaxis],
-            "numbers in words": lambda: y.astype(str).astype(object),
+            "numeric strings": lambda: y.astype(str).astype(object),
             "complex": lambda: y * 1j,
             "text": lambda: np.full(y.shape, "high"),
             "datetime": lambda: np.arange(len(y)).astype("M8[D]"),
@@ -59,15 +59,17 @@ class NumberCase(Case):
         }.get(self.kind, lambda: y)()
 
     def targets(self, n):
-        """Return numbers for n rows."""
-        what = self.pick("numbers", NUMBERS)
+        """Draw targets of n samples."""
+        what = self.pick("targets", VALUES)
         self.first = self.first or what
-        if what != self.first and self.verdicts["numbers"] == "good":
-            self.verdicts["numbers"] = "odd"  # in units of those before, training may diverge
+        if what != self.first and self.verdicts["targets"] == "good":
+            self.verdicts["targets"] = (
+                "odd"  # the scale of the first call is kept, so training may diverge
+            )
         y = 3 * self.rng.standard_normal(self.shape(n))
         special = np.zeros(y.shape, bool)
         special[0] = True
-        if what == "other number":
+        if what == "other number of targets":
             return self.rng.standard_normal((n, 3 if self.kind in SEVERAL else 2))
         if what in ("None", "3-d", "no targets"):
             made = {"None": None, "3-d": np.zeros((n, 1, 2))}
@@ -86,18 +88,18 @@ class NumberCase(Case):
             "inf": np.where(special, np.inf, y),
             "shorter": y[1:],
         }.get(what, y)
-        return self.give(y)
+        return self.convert(y)
 
     def validation_targets(self, kind, n):
         y = self.rng.standard_normal(self.shape(n)) * (kind != "one value")
         if kind == "other kind":
             return np.stack([y, y, y], axis=-1).reshape(n, -1)
-        return self.give(y)
+        return self.convert(y)
 
     def arguments(self, call):
         given, dense = super().arguments(call)
-        if self.chosen["numbers"] == "other number":
-            self.verdicts["form of numbers"] = "odd"  # it is no number of that form
+        if self.chosen["targets"] == "other number of targets":
+            self.verdicts["form of targets"] = "odd"  # y is an array in this call
             if self.verdicts.get("validation") != "bad":
                 self.verdicts["validation"] = "odd"
         return given, dense

@@ -1,4 +1,4 @@
-"""Rows of every kind for `fuzz.py`: values, dtypes, memory layouts, sparse formats, data frames."""
+"""Draw samples of every kind: values, dtypes, memory layouts, sparse formats, data frames."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def unsorted(X):
 
 
 def duplicated(X):
-    """Give each entry in two parts."""
+    """Return CSR with two entries for each value, which add up to it."""
     X = sp.coo_array(X.astype(np.float64))
     entries = np.concatenate([X.data * 0.75, X.data * 0.25])
     row, column = np.tile(X.coords[0], 2), np.tile(X.coords[1], 2)
@@ -60,7 +60,7 @@ SPARSE = {
 VALUES = {
     "good": ["counts", "counts", "zeros", "tiny"],
     "odd": ["huge", "large", "uneven"],
-    "bad": ["NaN", "inf", "1-d", "3-d", "no rows", "no columns", "None", "text"],
+    "bad": ["NaN", "inf", "1-d", "3-d", "no samples", "no features", "None", "text"],
 }
 DTYPES = {
     "good": ["f8", "f8", "f4", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"],
@@ -69,8 +69,11 @@ DTYPES = {
 }
 
 
-def make_rows(case, n):
-    """Return X of any kind with n rows, and the same as a dense array if that makes sense."""
+def make_samples(case, n):
+    """Draw X of any kind with n samples; return it twice, as drawn and as a dense array.
+
+    The dense array is None if X is not a matrix of numbers.
+    """
     rng, n_features = case.rng, case.n_features
     values, dtype = case.pick("values", VALUES), np.dtype(case.pick("dtype", DTYPES))
     X = (rng.poisson(0.7, (n, n_features)) * rng.choice([1, 2], n_features)).astype(float)
@@ -80,13 +83,13 @@ def make_rows(case, n):
         X[:, -1] *= 1e9
     elif values in ("NaN", "inf"):
         X[rng.integers(n), rng.integers(n_features)] = float(values)
-    elif values in ("no rows", "no columns"):
-        X = X[:0] if values == "no rows" else X[:, :0]
+    elif values in ("no samples", "no features"):
+        X = X[:0] if values == "no samples" else X[:, :0]
     elif values in ("1-d", "3-d", "None", "text"):
         made = {"1-d": X[:, 0], "3-d": X[:, :, np.newaxis], "None": None}
         return made.get(values, np.full(X.shape, "word", object)), None
     if values not in ("counts", "zeros") and dtype.kind in "iubf":
-        dtype = np.dtype("f8")  # which holds them
+        dtype = np.dtype("f8")  # other dtypes may not hold these values
     X = (X.astype("i8") if dtype.kind in "Mm" else X).astype(dtype)
     if dtype.kind not in "fiub" or dtype.char in "eg" or X.size == 0:
         case.chosen["layout"] = "C"
@@ -97,8 +100,8 @@ def make_rows(case, n):
         return made, made.toarray()
     layout = case.chosen["layout"] = str(rng.choice([*LAYOUTS, "memmap"]))
     if layout == "memmap":
-        path = Path(case.folder) / "rows"
-        path.unlink(missing_ok=True)  # those of an earlier call go on being read
+        path = Path(case.folder) / "samples"
+        path.unlink(missing_ok=True)  # an earlier map keeps reading the old file
         X.tofile(path)
         return np.memmap(path, X.dtype, "r", shape=X.shape), X
     return LAYOUTS[layout](X), X
