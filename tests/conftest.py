@@ -22,13 +22,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 HAS_CALLBACKS = find_spec("sklearn.callback") is not None
-FILES = ["test_callbacks.py", "test_checkpoints.py", "test_stopping.py"]
+FILES = [f"callbacks/test_{name}.py" for name in ("checkpoint", "stopping", "tasks")]
 collect_ignore = [] if HAS_CALLBACKS else FILES
 
 
 def needs_callbacks(item):
     """Return True if a test is marked ``callbacks``, or is a doctest of a callback."""
-    return bool(item.get_closest_marker("callbacks")) or item.path.name == "callbacks.py"
+    doctest = item.path.parent.name == "callbacks" and item.path.name == "__init__.py"
+    return bool(item.get_closest_marker("callbacks")) or doctest
 
 
 def pytest_collection_modifyitems(config, items):

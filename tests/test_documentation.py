@@ -1,6 +1,7 @@
 """The site has a page for every public name, script and guide. The build itself runs elsewhere."""
 
 import ast
+import doctest
 import importlib
 import os
 import re
@@ -8,8 +9,10 @@ import runpy
 import sys
 from pathlib import Path
 
+import pytest
+
 import sk_twolayer
-from sk_twolayer import TwoLayerClassifier, display
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor, display
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -58,6 +61,15 @@ def test_every_documented_name_has_an_example():
         documented = find(name)
         assert documented.__name__ == name.rpartition(".")[2]
         assert ">>> " in documented.__doc__, name
+
+
+@pytest.mark.parametrize("estimator", [TwoLayerClassifier, TwoLayerRegressor])
+def test_examples_of_methods(estimator):
+    """Doctests of a module leave out methods whose class has the address of another module."""
+    tests = doctest.DocTestFinder().find(estimator.partial_fit, module=False, globs={})
+    assert sum(len(test.examples) for test in tests) > 3
+    runner = doctest.DocTestRunner()
+    assert sum(runner.run(test).failed for test in tests) == 0
 
 
 def test_classes_in_modules_carry_their_documented_address():

@@ -47,7 +47,7 @@ from checks import (
 )
 from class_targets import ClassifierCase
 from continuous_targets import RegressorCase
-from faults import Fault, frozen  # `checks` puts tests/ on the path
+from faults import Fault, frozen  # `checks` puts tests/shared on the path
 from sklearn.base import is_regressor
 from threadpoolctl import threadpool_limits
 

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import clone, is_regressor
 
-sys.path.append(str(Path(__file__).parents[2] / "tests"))
+sys.path.append(str(Path(__file__).parents[2] / "tests" / "shared"))
 from faults import PACKAGE, frozen
 
 # Phrases from errors of NumPy and Python. Such errors do not tell a user what to change.
@@ -42,7 +42,12 @@ def freeze_argument(value):
 
 
 def check_error(error):
-    """Require a ValueError or TypeError, worded by this package or by scikit-learn."""
+    """Require a ValueError or TypeError, worded by this package or by scikit-learn.
+
+    A method that the hyper-parameters rule out raises an AttributeError.
+    """
+    if type(error) is AttributeError and isinstance(error.__cause__, AttributeError):
+        error = ValueError(str(error.__cause__))
     known = type(error) in (ValueError, TypeError)
     known = known or type(error).__module__.startswith(("sklearn", "sk_twolayer"))
     text = f"{type(error).__name__}: {error}"

@@ -95,7 +95,7 @@ class DataSummary:
                 largest = max(largest, float(absolute.max()))
             l1 = min(float(np.average(l1, weights=self._weights)), LARGEST)
             squared = min(float(np.average(squared, weights=self._weights)), LARGEST)
-        return Norms(l1, squared, n_entries / (n * n_features), largest)
+        return Norms(l1, squared, int(n_entries) / (n * n_features), largest)
 
     @cached_property
     def _moments(self):

@@ -312,7 +312,7 @@ DEATHS = {
 
 
 def run(code, *arguments):
-    code = BEFORE.format(tests=os.path.dirname(__file__)) + code
+    code = BEFORE.format(tests=os.path.dirname(estimator_state.__file__)) + code
     return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], timeout=240)
 
 
