@@ -19,7 +19,7 @@ from pathlib import Path
 from stat import S_ISREG
 from time import monotonic
 
-from sk_twolayer.callbacks.tasks import TrainingCallback
+from sk_twolayer.callbacks.tasks import FitTaskMixin, TrainingCallback
 from sk_twolayer.training import Observer
 
 # The types in a skops file that skops does not trust by itself.
@@ -144,7 +144,7 @@ class Checkpoint(TrainingCallback):
         Raises
         ------
         ValueError
-            If there is no checkpoint in the file.
+            If there is no checkpoint in the file, whatever else is in it.
         FileNotFoundError
             If there is no file.
 
@@ -284,20 +284,22 @@ def write_whole(checkpoint, path):
 
 def read_whole(path):
     """Read a checkpoint; raise a ValueError if the file holds none."""
-    from zipfile import BadZipFile
+    refuse_missing_skops(path)
+    with open(path, "rb") as file:
+        try:
+            if is_skops(path):
+                import skops.io
 
-    try:
-        if is_skops(path):
-            refuse_missing_skops(path)
-            import skops.io
-
-            checkpoint = skops.io.load(path, trusted=TRUSTED)
-        else:
-            with open(path, "rb") as file:
+                checkpoint = skops.io.load(file, trusted=TRUSTED)
+            else:
                 checkpoint = pickle.load(file)
-    except (pickle.UnpicklingError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path} is damaged, or no checkpoint: {error}") from error
-    state = getattr(checkpoint, "_training_state", None)
+        except Exception as error:  # foreign bytes may make a reader raise anything
+            raise ValueError(
+                f"{path} is damaged, or no checkpoint, or needs a class or function that is not "
+                f"here: {type(error).__name__}: {error}"
+            ) from error
+    ours = isinstance(checkpoint, FitTaskMixin)  # other objects may answer anything
+    state = getattr(checkpoint, "_training_state", None) if ours else None
     if not getattr(state, "under_way", False):
         raise ValueError(
             f"{path} holds no checkpoint, but an object of type {type(checkpoint).__name__}. A "

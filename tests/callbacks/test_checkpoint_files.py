@@ -1,16 +1,21 @@
-"""Files of checkpoints: concurrent writers and what is never replaced."""
+"""Files of checkpoints: concurrent writers, what is never replaced, and foreign files."""
 
+import io
 import os
 import pickle
 import stat
 import threading
+import zipfile
 from unittest import mock
 
+import numpy as np
 import pytest
+import skops.io
 from estimator_state import make_rows, new
 from joblib import parallel_config
 from sklearn.ensemble import BaggingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -284,3 +289,129 @@ def test_other_errors_of_the_disk_keep_their_type(tmp_path):
     with mock.patch("os.stat", side_effect=error), pytest.raises(PermissionError) as caught:
         Checkpoint(tmp_path / "fit.pkl")
     assert caught.value is error
+
+
+# Files that are no checkpoints.
+
+
+class Gone:
+    """A class that does not exist any more when its pickle is loaded."""
+
+
+class Agreeable:
+    """An object that has every attribute."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+
+class Refuser:
+    """An object that raises when it is asked for an attribute."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise KeyError(name)
+
+
+class Raiser:
+    """An object whose pickle raises an OSError."""
+
+    def __reduce__(self):
+        return open, ("/missing/file",)
+
+
+def pickled_away(module, name):
+    """Pickle an object of a class whose module or name is another one when it is loaded."""
+    data = pickle.dumps(Gone(), protocol=0)
+    return data.replace(__name__.encode(), module.encode()).replace(b"Gone", name.encode())
+
+
+def zipped(**files):
+    """Return a zip file of these contents."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, text in files.items():
+            file.writestr(name.replace("_", "."), text)
+    return buffer.getvalue()
+
+
+FITTED = new(n_iter_no_change=1, tol=1e9).fit(X, y)
+
+FOREIGN = {
+    "empty": b"",
+    "text": b"epoch,loss\n1,0.5\n",
+    "utf-16": "text".encode("utf-16"),
+    "zeros": bytes(1000),
+    "no module": pickled_away("no_such_module", "Gone"),
+    "no class": pickled_away("sk_twolayer", "Gone"),
+    "no constructor": pickle.dumps(Gone(), protocol=0).replace(b"object", b"sum"),
+    "a file that is not there": pickle.dumps(Raiser()),
+    "dict": pickle.dumps({"_training_state": 1}),
+    "every attribute": pickle.dumps(Agreeable()),
+    "no attribute": pickle.dumps(Refuser()),
+    "class": pickle.dumps(new().__class__),
+    "fitted": pickle.dumps(FITTED),
+    "not fitted": pickle.dumps(new()),
+    "other estimator": pickle.dumps(LogisticRegression()),
+    "pickle in skops": pickle.dumps(3),
+    "zip": zipped(readme="hello"),
+    "zip, no schema": zipped(schema_json="[1, 2"),
+    "zip, foreign schema": zipped(schema_json='{"a": 1}'),
+    "zip, other protocol": zipped(schema_json='{"protocol": 99, "__loader__": "X"}'),
+    "skops of a list": skops.io.dumps([1, 2, 3]),
+    "skops of an estimator": skops.io.dumps(LogisticRegression()),
+    "skops of a fitted network": skops.io.dumps(FITTED),
+    "skops of a foreign class": skops.io.dumps(Gone()),
+}
+
+
+@pytest.mark.parametrize("name", ["fit.pkl", "fit.skops"])
+@pytest.mark.parametrize("data", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_file_is_a_value_error(data, name, tmp_path):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=r"fit\.\w+ (is damaged|holds no checkpoint)") as caught:
+        Checkpoint.load(tmp_path / name)
+    damaged = "is damaged" in str(caught.value)
+    assert isinstance(caught.value.__cause__, Exception) == damaged
+
+
+def test_the_error_says_what_is_missing(tmp_path):
+    (tmp_path / "fit.pkl").write_bytes(FOREIGN["no module"])
+    with pytest.raises(ValueError, match="No module named 'no_such_module'") as caught:
+        Checkpoint.load(tmp_path / "fit.pkl")
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+
+
+@pytest.mark.parametrize("name", ["fit.pkl", "fit.skops"])
+def test_a_part_of_a_checkpoint_is_a_value_error(name, tmp_path):
+    path = tmp_path / name
+    network(path).fit(X, y)
+    whole = path.read_bytes()
+    for n_bytes in np.linspace(0, len(whole) - 1, 60, dtype=int):
+        path.write_bytes(whole[:n_bytes])
+        with pytest.raises(ValueError, match="is damaged, or no checkpoint"):
+            Checkpoint.load(path)
+        path.write_bytes(whole[len(whole) - n_bytes :])
+        with pytest.raises(ValueError, match=r"is damaged|holds no checkpoint"):
+            Checkpoint.load(path)
+
+
+@pytest.mark.parametrize("name", ["fit.pkl", "fit.skops"])
+def test_what_cannot_be_opened_keeps_its_error(name, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        Checkpoint.load(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        Checkpoint.load(tmp_path / "missing" / name)
+    (tmp_path / name).mkdir()
+    with pytest.raises(OSError, match=name):
+        Checkpoint.load(tmp_path / name)
+
+
+def test_a_skops_file_is_not_loaded_without_skops(tmp_path, monkeypatch):
+    network(tmp_path / "fit.skops").fit(X, y)
+    monkeypatch.setattr("sk_twolayer.callbacks.checkpoint.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"fit\.skops' asks for a skops file: pip install"):
+        Checkpoint.load(tmp_path / "fit.skops")
