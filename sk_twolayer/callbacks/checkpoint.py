@@ -1,11 +1,14 @@
 """Checkpoints: a fit is written to a file as it goes, and resumed from the file.
 
-A file is written beside its place, flushed to the disk, and put in its place in one step. A process
-that is killed while writing leaves the file that was there before.
+A file is written under a temporary name of its own in the same folder, flushed to the disk, and put
+in its place in one step. A process that is killed while writing leaves the file that was there
+before, and concurrent writers do not break each other's files.
 """
 
+import errno
 import os
 import pickle
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,13 +16,17 @@ from importlib.util import find_spec
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
+from stat import S_ISREG
 from time import monotonic
 
-from sk_twolayer.callbacks.tasks import TrainingCallback
+from sk_twolayer.callbacks.tasks import FitTaskMixin, TrainingCallback
 from sk_twolayer.training import Observer
 
 # The types in a skops file that skops does not trust by itself.
 TRUSTED = ["sk_twolayer.TwoLayerClassifier", "sk_twolayer.TwoLayerRegressor"]
+
+# The errors of a name that no file can have.
+BAD_NAME = errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,9 @@ class Checkpoint(TrainingCallback):
     ----------
     path : str or Path
         The file. If its name ends with ".skops", it is written by skops, which must be installed,
-        and it runs no code when it is loaded. Any other file is a pickle.
+        and it runs no code when it is loaded. Any other file is a pickle. An existing file keeps
+        its mode. A symbolic link stays, and its target is replaced. Folders, pipes and devices are
+        refused.
 
     every : int or datetime.timedelta, default=1
         Epochs between two files, or the shortest time between them.
@@ -51,7 +60,17 @@ class Checkpoint(TrainingCallback):
     before its last epoch.
 
     "lbfgs" has no checkpoints, as SciPy does not give access to what it has learned about the
-    curvature. Parallel fits of a search have none either: they would write to the same file.
+    curvature.
+
+    One path is for one fit. The fits of `GridSearchCV` and of scikit-learn's other searches are
+    refused before they begin, whatever `n_jobs` is. scikit-learn 1.9 does not tell a callback that
+    a fit belongs to `BaggingClassifier`, `OneVsRestClassifier`, `VotingClassifier`,
+    `cross_validate` or another meta-estimator. These fits are not refused, even in a search, and
+    neither are the fits of two scripts. Their files are all whole, and the file that is written
+    last stays.
+
+    The temporary file is removed if writing fails. A process that is killed while it writes may
+    leave "checkpoint-*.part" in the folder of the file. It can be deleted.
 
     Examples
     --------
@@ -94,7 +113,7 @@ class Checkpoint(TrainingCallback):
             )
         if not positive:
             raise ValueError(f"every={self.every!r} must be above zero: 1 is every epoch.")
-        refuse_path(self.path)
+        find_target(self.path)
 
     @staticmethod
     def load(path):
@@ -125,7 +144,7 @@ class Checkpoint(TrainingCallback):
         Raises
         ------
         ValueError
-            If there is no checkpoint in the file.
+            If there is no checkpoint in the file, whatever else is in it.
         FileNotFoundError
             If there is no file.
 
@@ -138,7 +157,11 @@ class Checkpoint(TrainingCallback):
         return read_whole(path)
 
     def setup(self, estimator, context):
-        """Refuse fits that cannot have checkpoints, before they begin."""
+        """Refuse fits that cannot have checkpoints, before they begin.
+
+        A fit of a search has a parent task whose subtasks are not sequential. In scikit-learn 1.9,
+        only pipelines and searches make tasks of the fits that they contain.
+        """
         super().setup(estimator, context)
         if estimator.solver == "lbfgs":
             raise ValueError(
@@ -190,24 +213,59 @@ def is_skops(path):
     return Path(path).suffix == ".skops"
 
 
-def refuse_path(path):
-    """Refuse a path that cannot be written to, before there is anything to write."""
+def refuse_missing_skops(path):
+    """Raise an ImportError if skops is needed for a file of this name, and is not installed."""
     if is_skops(path) and find_spec("skops") is None:
         raise ImportError(
             f'path={str(path)!r} asks for a skops file: pip install "sk_twolayer[skops]", or '
             f"choose another ending for a pickle."
         )
-    folder = Path(path).absolute().parent
-    if not folder.is_dir():
-        raise FileNotFoundError(f"path={str(path)!r} is in no folder: make {folder} first.")
+
+
+def find_target(path):
+    """Return the file that a path leads to, and its mode, or None if it does not exist yet.
+
+    A path that cannot be written to is refused, before there is anything to write.
+    """
+    refuse_missing_skops(path)
+    try:
+        mode = os.stat(Path(path)).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = None
+    except (OSError, ValueError) as error:  # a ValueError if the name has a NUL
+        if getattr(error, "errno", errno.EINVAL) not in BAD_NAME:
+            raise
+        raise ValueError(
+            f"path={str(path)!r} cannot be the path of a file: {error}. Pass another one, such as "
+            f"'fit.pkl'."
+        ) from error
+    if mode is not None and not S_ISREG(mode):
+        raise ValueError(
+            f"path={str(path)!r} is a folder, a pipe or a device, which a checkpoint does not "
+            f"replace. Pass the path of a file, such as 'fit.pkl'."
+        )
+    target = Path(os.path.realpath(Path(path)))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"path={str(path)!r} is in no folder: make {target.parent} first.")
+    return target, mode
+
+
+def mode_of_new_file(folder):
+    """Return the mode of a new file; to read the umask is to set it, for all threads."""
+    with tempfile.TemporaryDirectory(prefix="checkpoint-", suffix=".part", dir=folder) as probe:
+        new = Path(probe, "new")
+        new.touch()
+        return new.stat().st_mode
 
 
 def write_whole(checkpoint, path):
     """Write a checkpoint in place of the last one, whole or not at all."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
+    target, mode = find_target(path)
+    mode = mode_of_new_file(target.parent) if mode is None else mode
+    # A short name, as the name of the target may be of the greatest length. Its mode is 0600.
+    descriptor, part = tempfile.mkstemp(".part", "checkpoint-", target.parent)
     try:
-        with open(part, "wb") as file:
+        with open(descriptor, "wb") as file:
             if is_skops(path):
                 import skops.io
 
@@ -216,29 +274,32 @@ def write_whole(checkpoint, path):
                 pickle.dump(checkpoint, file, protocol=5)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        os.chmod(part, mode & 0o777)
+        os.replace(part, target)
     except BaseException:
         with suppress(OSError):
-            part.unlink()
+            os.unlink(part)
         raise
 
 
 def read_whole(path):
     """Read a checkpoint; raise a ValueError if the file holds none."""
-    from zipfile import BadZipFile
+    refuse_missing_skops(path)
+    with open(path, "rb") as file:
+        try:
+            if is_skops(path):
+                import skops.io
 
-    try:
-        if is_skops(path):
-            refuse_path(path)
-            import skops.io
-
-            checkpoint = skops.io.load(path, trusted=TRUSTED)
-        else:
-            with open(path, "rb") as file:
+                checkpoint = skops.io.load(file, trusted=TRUSTED)
+            else:
                 checkpoint = pickle.load(file)
-    except (pickle.UnpicklingError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path} is damaged, or no checkpoint: {error}") from error
-    state = getattr(checkpoint, "_training_state", None)
+        except Exception as error:  # foreign bytes may make a reader raise anything
+            raise ValueError(
+                f"{path} is damaged, or no checkpoint, or needs a class or function that is not "
+                f"here: {type(error).__name__}: {error}"
+            ) from error
+    ours = isinstance(checkpoint, FitTaskMixin)  # other objects may answer anything
+    state = getattr(checkpoint, "_training_state", None) if ours else None
     if not getattr(state, "under_way", False):
         raise ValueError(
             f"{path} holds no checkpoint, but an object of type {type(checkpoint).__name__}. A "
