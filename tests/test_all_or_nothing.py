@@ -1,7 +1,6 @@
 """A call that raises leaves the estimator as it was, and what it goes on to learn as well."""
 
 import pickle
-import sys
 import warnings
 from contextlib import contextmanager
 from functools import cache, partial
@@ -13,13 +12,13 @@ from estimator_state import (
     SOLVERS,
     STREAMING_SOLVERS,
     assert_same_state,
-    choose,
     make_rows,
     new,
     parameters,
     state,
     state_when_read,
 )
+from faults import Fault, choose
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
@@ -401,70 +400,33 @@ def test_lbfgs_ends_with_finite_numbers_or_with_an_error(kind, scale):
 # No memory left.
 
 
-class Scarce:
-    """A function of NumPy that fails when the package calls functions for the n-th time.
-
-    A call that writes to `out` is not counted, as it needs no memory.
-    """
-
-    def __init__(self, function, calls):
-        self.function, self.calls = function, calls
-
-    def __call__(self, *args, **kwargs):
-        caller = sys._getframe(1).f_globals.get("__name__", "")
-        if caller.startswith("sk_twolayer") and "out" not in kwargs:
-            self.calls["made"] += 1
-            if self.calls["made"] == self.calls["fail_at"]:
-                raise MemoryError("no memory left")
-        return self.function(*args, **kwargs)
-
-    def __getattr__(self, name):
-        return getattr(self.function, name)
-
-
-def functions_of_numpy():
-    """Return the names of its public functions; a class must stay one."""
-    return [
-        name for name in np.__all__ if callable(f := getattr(np, name)) and not isinstance(f, type)
-    ]
-
-
-@contextmanager
-def scarce_memory(fail_at=None):
-    """Make the n-th call of NumPy by the package fail, as it does when memory runs out."""
-    calls = {"made": 0, "fail_at": fail_at}
-    with pytest.MonkeyPatch.context() as patch:
-        for name in functions_of_numpy():
-            patch.setattr(np, name, Scarce(getattr(np, name), calls))
-        yield calls
-
-
-def fail_at(moment):
+def run_out_at(moment):
     """Return a way to fail: memory runs out at a moment of the call."""
 
     def fail(model, call, X, y):
-        with scarce_memory(moment), pytest.raises(MemoryError, match="no memory left"):
+        with Fault(model, MemoryError, moment), pytest.raises(MemoryError, match="no memory left"):
             call(X, y)
 
     return fail
 
 
-def moments_of(train):
-    """Return moments of the call that train, given a way to fail, makes fail."""
+class CountedError(Exception):
+    """The moments of a call have been counted."""
 
-    class Counted(Exception):  # noqa: N818 -- it is the end of the counting, not an error
-        pass
+
+def moments_of(train):
+    """Return moments of the call that `train`, given a way to fail, makes fail."""
 
     def count(model, call, X, y):
-        with scarce_memory() as calls:
+        with Fault(model, MemoryError) as rehearsal:
             call(X, y)
-        raise Counted(calls["made"])
+        raise CountedError(rehearsal.n_moments)
 
-    with pytest.raises(Counted) as counted:
+    with pytest.raises(CountedError) as counted:
         train(count)
-    (n_calls,) = counted.value.args
-    assert n_calls > 30
-    return choose(n_calls, 12, n_last=5)
+    (n_moments,) = counted.value.args
+    assert n_moments > 30
+    return choose(n_moments, 12, n_last=5)
 
 
 @pytest.mark.parametrize("look", [False, True], ids=["unseen", "looked at"])
@@ -473,7 +435,7 @@ def moments_of(train):
 def test_a_stream_survives_that_memory_runs_out_at_any_moment(kind, solver, look):
     never = state_when_read(stream(kind, solver, look=look))
     for moment in moments_of(lambda fail: stream(kind, solver, fail=fail, look=look)):
-        assert_same_state(stream(kind, solver, fail=fail_at(moment), look=look), never)
+        assert_same_state(stream(kind, solver, fail=run_out_at(moment), look=look), never)
 
 
 @pytest.mark.parametrize("settings", [{}, {"early_stopping": True, "dropout": 0.3}], ids=str)
@@ -494,7 +456,7 @@ def test_fits_survive_that_memory_runs_out_at_any_moment(kind, solver, warm_star
     once = state(never)
     twice = state(never.fit(rows, labels))
     for moment in moments_of(train):
-        model = train(fail_at(moment))
+        model = train(run_out_at(moment))
         assert_same_state(model, once)
         assert_same_state(model.fit(rows, labels), twice)
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -15,16 +16,13 @@ from estimator_state import (
     KINDS,
     SOLVERS,
     STREAMING_SOLVERS,
-    Ctrl,
-    Moments,
     assert_same_state,
-    choose,
     make_rows,
     new,
-    press_ctrl_c,
     state,
     state_when_read,
 )
+from faults import Moments, choose, press_ctrl_c
 from threadpoolctl import threadpool_limits
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -59,6 +57,41 @@ def lines_of(call):
 def moments_handled(handlers):
     """Return the moments, from the first to the last, at which the handler is another one."""
     return [i for i, handler in enumerate(handlers, 1) if handler is not handlers[0]]
+
+
+class Pressed:
+    """A call during which Ctrl-C came at a moment, once or several times; and its outcome.
+
+    Attributes
+    ----------
+    raised : bool
+        Whether the call raised KeyboardInterrupt.
+    handled : bool
+        Whether the call had replaced the handler of SIGINT when Ctrl-C came.
+    published : bool
+        Whether the estimator already had its new attributes when Ctrl-C came.
+    warned : bool
+        Whether a warning said that training was interrupted.
+    """
+
+    def __init__(self, model, call, moment, times=1):
+        handler, updates = signal.getsignal(signal.SIGINT), vars(model).get("n_updates_")
+        self.raised = self.handled = self.published = False
+
+        def press():
+            self.handled = signal.getsignal(signal.SIGINT) is not handler
+            self.published = vars(model).get("n_updates_") != updates
+            for _ in range(times):
+                press_ctrl_c()
+
+        with warnings.catch_warnings(record=True) as caught, Moments({moment: press}):
+            warnings.simplefilter("always")
+            try:
+                call(model)
+            except KeyboardInterrupt:
+                self.raised = True
+        self.warned = any("interrupted" in str(warning.message) for warning in caught)
+        assert signal.getsignal(signal.SIGINT) is handler
 
 
 # One Ctrl-C, anywhere in a fit.
@@ -134,8 +167,8 @@ def test_a_fit_that_ctrl_c_ends_is_the_fit_of_so_many_updates(kind, solver, name
     for moment in [*choose(len(handlers), 9, n_last=5), *handled[:: len(handled) // 4]]:
         model = fits.new()
         before = state(model)
-        pressed = Ctrl(model, lambda model=model: fits.fit(model), moment)
-        if pressed.ended == "raised":
+        pressed = Pressed(model, fits.fit, moment)
+        if pressed.raised:
             if pressed.published and state(model) == whole:  # on the way out, when all was done
                 continue
             assert_same_state(model, before)
@@ -159,15 +192,15 @@ def test_a_fit_interrupted_before_its_first_update_has_not_been(kind, solver):
     fits = Fits(kind, solver, {"warm_start": True})
     for model in (new(solver=solver), fits.new()):
         before, attributes = state(model), set(vars(model))
-        pressed = Ctrl(model, lambda model=model: fits.fit(model), 1)
-        assert (pressed.ended, pressed.handled) == ("raised", False)
+        pressed = Pressed(model, fits.fit, 1)
+        assert (pressed.raised, pressed.handled) == (True, False)
         assert_same_state(model, before)
         assert set(vars(model)) == attributes
         first = moments_handled(fits.handlers())[0]
         model = fits.new()
         before = state(model)
-        pressed = Ctrl(model, lambda model=model: fits.fit(model), first)
-        assert (pressed.ended, pressed.handled) == ("raised", True)
+        pressed = Pressed(model, fits.fit, first)
+        assert (pressed.raised, pressed.handled) == (True, True)
         assert_same_state(model, before)
 
 
@@ -183,8 +216,8 @@ def test_a_second_ctrl_c_raises_and_nothing_has_happened(kind, solver):
     for moment in handled[:: len(handled) // 12]:
         model = fits.new()
         before = state(model)
-        pressed = Ctrl(model, lambda model=model: fits.fit(model), moment, times=2)
-        if pressed.ended == "raised":
+        pressed = Pressed(model, fits.fit, moment, times=2)
+        if pressed.raised:
             raised += 1
             assert_same_state(model, before)
             assert_same_state(fits.fit(model), fits.of_updates()[0])
@@ -271,39 +304,40 @@ def test_callbacks_are_told_that_an_interrupted_fit_has_ended(solver):
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
 def test_partial_fit_raises_at_any_moment_and_changes_nothing(kind, solver):
     rows = KINDS[kind](X)
-    chunks = [slice(0, 16), slice(16, 32), slice(32, 48), slice(0, 16)]
 
-    def train(model, first, last):
-        for chunk in chunks[first:last]:
+    def train(model, *starts):
+        for start in starts:
+            chunk = slice(start, start + 16)
             model.partial_fit(rows[chunk], y[chunk], classes=CLASSES)
         return model
 
     def two_chunks():
-        return train(new(solver=solver), 0, 2)
+        return train(new(solver=solver), 0, 16)
 
-    before, whole = state_when_read(two_chunks()), state_when_read(train(two_chunks(), 2, 3))
-    after = state_when_read(train(two_chunks(), 2, 4))
+    def third_chunk(model):
+        return train(model, 32)
+
+    before, whole = state_when_read(two_chunks()), state_when_read(third_chunk(two_chunks()))
+    after = state_when_read(train(two_chunks(), 32, 0))
     seen = two_chunks()
     state_when_read(seen)  # to read the weights may round them otherwise
-    after_reading = state_when_read(train(seen, 2, 4))
+    after_reading = state_when_read(train(seen, 32, 0))
     model = two_chunks()
-    handlers = lines_of(lambda: train(model, 2, 3))
+    handlers = lines_of(lambda: third_chunk(model))
     assert moments_handled(handlers), "no handler notes Ctrl-C"
 
     n_raised = 0
     for look in (False, True):
         for moment in choose(len(handlers), 20, n_last=10, seed=int(look)):
             model = two_chunks()
-            pressed = Ctrl(model, lambda model=model: train(model, 2, 3), moment)
-            assert pressed.ended == "raised"  # or the caller's loop would go on
-            if (
-                pressed.published and state_when_read(model) == whole
-            ):  # on the way out, when all was done
-                continue
+            pressed = Pressed(model, third_chunk, moment)
+            assert pressed.raised  # or the caller's loop would go on
+            if pressed.published and state_when_read(model) == whole:
+                continue  # Ctrl-C came on the way out, when all was done
             n_raised += 1
             if look:
                 assert_same_state(model, before)
-            assert_same_state(train(model, 2, 4), after_reading if look else after)
+            assert_same_state(train(model, 32, 0), after_reading if look else after)
     assert n_raised > 30
 
 
@@ -321,8 +355,8 @@ def test_a_first_chunk_that_ctrl_c_ends_leaves_an_estimator_that_is_not_fitted(k
     for moment in choose(len(handlers), 12, n_last=4):
         model = new(solver=solver)
         attributes = set(vars(model))
-        pressed = Ctrl(model, lambda model=model: train(model), moment)
-        assert pressed.ended == "raised"
+        pressed = Pressed(model, train, moment)
+        assert pressed.raised
         if not (pressed.published and "n_updates_" in vars(model)):
             assert set(vars(model)) == attributes
             train(model)
@@ -351,8 +385,8 @@ def test_a_fit_replaces_any_other_handler_and_puts_it_back(kind, solver, own):
     assert signal.getsignal(signal.SIGINT) is own
     assert handled == list(range(handled[0], handled[-1] + 1))  # in one piece
     model = fits.new()
-    pressed = Ctrl(model, lambda: fits.fit(model), handled[3 * len(handled) // 4])
-    assert (pressed.ended, pressed.handled, pressed.warned) == ("returned", True, True)
+    pressed = Pressed(model, fits.fit, handled[3 * len(handled) // 4])
+    assert (pressed.raised, pressed.handled, pressed.warned) == (False, True, True)
     assert_same_state(model, fits.of_updates(model.n_updates_)[0])
     if own is not signal.SIG_DFL:
         assert own.n_calls == 0
@@ -367,8 +401,8 @@ def test_a_signal_that_is_ignored_stays_so(kind, solver):
     handlers = fits.handlers()
     assert set(handlers) == {signal.SIG_IGN}
     model = fits.new()
-    pressed = Ctrl(model, lambda: fits.fit(model), len(handlers) // 2)
-    assert (pressed.ended, pressed.warned) == ("returned", False)
+    pressed = Pressed(model, fits.fit, len(handlers) // 2)
+    assert (pressed.raised, pressed.warned) == (False, False)
     assert_same_state(model, whole)
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
@@ -458,9 +492,9 @@ def interrupt_a_fit_here(kind, solver):
         handlers = fits.handlers()
         model = fits.new()
         unchanged = state(model)
-        pressed = Ctrl(model, lambda: fits.fit(model), len(handlers) // 2)
+        pressed = Pressed(model, fits.fit, len(handlers) // 2)
         untouched = set(handlers) == {signal.default_int_handler}
-        return pressed.ended, untouched, state(model) == unchanged
+        return pressed.raised, untouched, state(model) == unchanged
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -475,7 +509,7 @@ def test_a_worker_process_raises_as_ever(where):
     else:
         with ProcessPoolExecutor(2, mp_context=get_context(where)) as processes:
             results = list(processes.map(interrupt_a_fit_here, *zip(*jobs, strict=True)))
-    assert results == len(jobs) * [("raised", True, True)]
+    assert results == len(jobs) * [(True, True, True)]
 
 
 # A signal from outside.

@@ -6,12 +6,13 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from estimator_state import equal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_twolayer.missed_updates import MissedUpdates
 from sk_twolayer.optimizers import SGD
 from sk_twolayer.parameters import n_parameters
-from sk_twolayer.state import History, TrainingState, equal
+from sk_twolayer.state import History, TrainingState
 
 SHAPE = (5, 3, 2)
 
@@ -93,8 +94,9 @@ def test_a_new_state_is_zero():
     assert [vector.dtype for vector in state.vectors] == 3 * [np.float32]
     for vector in state.vectors:
         assert_array_equal(vector, np.zeros(5 * 3 + 3 * 2 + 3 + 2))
-    assert (state.rate, state.history, state.missed) == (None, History(), None)
-    assert state != TrainingState.start(SHAPE, "adam", np.float64)
+    assert (state.rate, state.missed) == (None, None)
+    assert equal(state.history, History())
+    assert not equal(state, TrainingState.start(SHAPE, "adam", np.float64))
 
 
 def test_the_mean_squares_of_adamw_start_at_the_square_of_epsilon():
@@ -107,14 +109,9 @@ def test_the_mean_squares_of_adamw_start_at_the_square_of_epsilon():
 def test_states_that_differ_in_one_number_are_not_equal(name):
     state = make_state()
     other = change_one_thing(state, name)
-    assert state == make_state()
-    assert other != state
-    assert state != other
-    if name != "history":
-        without = replace(state, **{name: None})
-        assert without != state
-        assert state != without
-    assert state == make_state()  # the copy was changed, not the state
+    assert equal(state, make_state())
+    assert not equal(other, state)
+    assert equal(state, make_state())  # the copy was changed, not the state
 
 
 @pytest.mark.parametrize("n_forgotten", [0, 3])
@@ -127,7 +124,7 @@ def test_history_counts_the_updates_whose_losses_are_gone(n_forgotten):
 def test_a_copy_is_equal_and_has_arrays_and_lists_of_its_own(n_moments, dtype):
     state = make_state(n_moments, dtype)
     copied = state.copy()
-    assert copied == state
+    assert equal(copied, state)
     assert {vector.dtype for vector in copied.vectors} == {np.dtype(dtype)}
     for mine, original in zip(arrays_and_lists(copied), arrays_and_lists(state), strict=True):
         assert mine is not original
@@ -135,7 +132,7 @@ def test_a_copy_is_equal_and_has_arrays_and_lists_of_its_own(n_moments, dtype):
             assert not np.shares_memory(mine, original)
     for changed in arrays_and_lists(copied):
         changed[0] += 1
-    assert state == make_state(n_moments, dtype)
+    assert equal(state, make_state(n_moments, dtype))
 
 
 @pytest.mark.parametrize("features", [[], [2], [0, 3, 4], [4, 0, 2], [0, 1, 2, 3, 4]], ids=str)
@@ -163,7 +160,7 @@ def test_a_copy_of_some_features_has_their_rows_and_all_else(features):
         vector += 1
     part.missed.seen += 1
     part.history.losses.append(1.0)
-    assert state == make_state()
+    assert equal(state, make_state())
 
 
 def test_rows_are_views_of_the_vectors():
@@ -196,7 +193,7 @@ def test_rows_are_views_of_the_vectors():
 )
 def test_round_trips(there_and_back, state):
     back = there_and_back(state)
-    assert back == state
+    assert equal(back, state)
     assert type(back.shape) is tuple
     assert type(back.history) is History
     assert type(back.missed) is (MissedUpdates if state.missed else type(None))
@@ -206,7 +203,7 @@ def test_a_shape_that_comes_back_as_a_list_is_a_tuple_again():
     state = make_state()
     back = TrainingState.from_dict(state.as_dict() | {"shape": list(SHAPE)})
     assert type(back.shape) is tuple
-    assert back == state
+    assert equal(back, state)
 
 
 def test_a_dictionary_holds_types_of_python_and_numpy_alone():
@@ -229,9 +226,10 @@ def test_a_dictionary_holds_types_of_python_and_numpy_alone():
 def test_what_is_published_is_left_out_and_the_state_keeps_it(has_weights):
     state = make_state()
     rest = state.without_what_is_published({"coefs_": []} if has_weights else {})
-    assert rest.history == History()
+    assert equal(rest.history, History())
     assert (rest.parameters is None, rest.missed is None) == 2 * (has_weights,)
     changed = {"history": state.history}
     if has_weights:
         changed |= {"parameters": state.parameters, "missed": state.missed}
-    assert replace(rest, **changed) == state == make_state()
+    assert equal(replace(rest, **changed), state)
+    assert equal(state, make_state())
