@@ -1,8 +1,8 @@
 """Ctrl-C, lack of memory, or another thread's turn, at a chosen moment of a call.
 
-A moment is a line of the package or of SciPy that is about to run, counted from the start of the
-call. So a fault can strike anywhere, and the same test strikes at the same place each time. Nothing
-here knows how the package is built.
+A moment is a line of the package, or of SciPy's optimizers, that is about to run, counted from the
+start of the call. So a fault can strike anywhere, and the same test strikes at the same place each
+time. Nothing here knows how the package is built.
 """
 
 import _signal
@@ -14,13 +14,13 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import scipy
+import scipy.optimize
 from estimator_state import frozen  # noqa: F401 -- the fuzzing takes it from here
 
 import sk_twolayer
 
 PACKAGE = str(Path(sk_twolayer.__file__).parent)
-SCIPY = str(Path(scipy.__file__).parent)
+OPTIMIZERS = str(Path(scipy.optimize.__file__).parent)
 
 # What is likely to need memory: functions of NumPy, unless their result has a place, and copies.
 ALLOCATION = re.compile(r"\bnp\.\w+\((?!.*\bout=)|\.(copy|astype)\(| @ ")
@@ -60,7 +60,7 @@ class Moments:
         What `watch` returned.
     """
 
-    places = PACKAGE, SCIPY
+    places = PACKAGE, OPTIMIZERS
 
     def __init__(self, actions=None, watch=handler_of_ctrl_c):
         self.actions, self.watch, self.seen = actions or {}, watch, []
