@@ -1,22 +1,10 @@
-"""What an estimator is, as plain data that compares bit by bit; and moments inside a call.
+"""Small estimators and sparse samples that tests share, and what an estimator holds, bit by bit."""
 
-Shared by the tests of calls that fail, of Ctrl-C and of streams. None of it looks at anything
-private, so that it holds whatever way the package keeps its state.
-"""
-
-import _signal
-import random
-import signal
-import sys
-import warnings
-from dataclasses import astuple, is_dataclass
-from pathlib import Path
+from types import FunctionType
 
 import numpy as np
-import scipy
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
-import sk_twolayer
 from sk_twolayer import TwoLayerClassifier
 
 SOLVERS = sorted(TwoLayerClassifier._parameter_constraints["solver"][0].options)
@@ -60,38 +48,49 @@ def make_rows(n_rows=160, n_features=400, seed=0, long=slice(40, 80)):
     return csr_array(X.astype(float)), y
 
 
-def freeze(value):
-    """Return plain data that are equal only if the values are, to the last bit."""
-    if isinstance(value, np.ndarray):
-        bits = value.tolist() if value.dtype.hasobject else value.tobytes()
-        return "array", value.dtype.str, value.shape, bits
-    if issparse(value):
-        return "sparse", value.shape, freeze([value.data, value.indices, value.indptr])
-    if isinstance(value, np.random.RandomState):
-        return "generator", freeze(value.get_state())
+PLAIN = bool, int, str, bytes, type, FunctionType, np.generic, np.dtype
+
+
+def frozen(value, seen=()):
+    """Turn a value, and all that it holds, into one that `==` compares bit for bit."""
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, (float, np.floating)):  # so that nan equals nan, and 0 does not equal -0
+        return type(value), np.float64(value).tobytes()
+    if value is None or isinstance(value, PLAIN):
+        return type(value), value
+    if id(value) in seen:
+        return "the same as above"
+    seen = (*seen, id(value))
     if isinstance(value, dict):
-        return "dict", [(name, freeze(value[name])) for name in sorted(value, key=str)]
-    if isinstance(value, list | tuple):
-        return type(value).__name__, [freeze(item) for item in value]
-    if is_dataclass(value):
-        return type(value).__name__, freeze(astuple(value))
-    if isinstance(value, float):  # a nan equals itself here
-        return type(value).__name__, float(value).hex()
-    return type(value).__name__, value
+        return {key: frozen(item, seen) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, np.ndarray)):
+        return type(value), [frozen(item, seen) for item in value]
+    if isinstance(value, np.random.RandomState):
+        return frozen(value.get_state(legacy=False), seen)
+    if hasattr(value, "__dict__"):
+        return type(value), frozen(vars(value), seen)
+    slots = [name for cls in type(value).__mro__ for name in getattr(cls, "__slots__", ())]
+    return type(value), {name: frozen(getattr(value, name, None), seen) for name in slots}
+
+
+def equal(a, b):
+    """Return whether two values hold the same, bit for bit."""
+    return frozen(a) == frozen(b)
 
 
 def state(model):
     """Return the public attributes of an estimator, without weights that are computed if read."""
-    return {name: freeze(getattr(model, name)) for name in vars(model) if not name.startswith("_")}
+    return {name: frozen(value) for name, value in vars(model).items() if not name.startswith("_")}
 
 
 def state_when_read(model):
     """Return the `state` and the weights: to read them applies the pending updates of a stream."""
-    return state(model) | {"coefs_": freeze(getattr(model, "coefs_", None))}
+    return state(model) | {"coefs_": frozen(getattr(model, "coefs_", None))}
 
 
 def assert_same_state(model, expected, but_for=()):
-    """Assert that the public state of a model is that of another, or a `state`, bit by bit."""
+    """Assert that a model has the public state of another, or this `state`, bit for bit."""
     expected = expected if isinstance(expected, dict) else state_when_read(expected)
     found = state_when_read(model) if "coefs_" in expected else state(model)
     assert found.keys() == expected.keys()
@@ -102,102 +101,3 @@ def assert_same_state(model, expected, but_for=()):
 def parameters(model):
     """Return all weights and biases in one vector."""
     return np.concatenate([array.ravel() for array in [*model.coefs_, *model.intercepts_]])
-
-
-PLACES = tuple(str(Path(package.__file__).parent) for package in (sk_twolayer, scipy))
-
-
-class Moments:
-    """Run actions before chosen lines of a call: lines of the package or of SciPy, counted from 1.
-
-    Python runs the handler of a signal between two lines, or inside one of them; an action that
-    raises a signal is that moment without a race.
-
-    Parameters
-    ----------
-    actions : dict of int to callable, default=None
-        What to run before which line.
-    watch : callable, default=None
-        What to look at before every line; None for the handler of SIGINT.
-
-    Attributes
-    ----------
-    seen : list
-        What was there before every line.
-    """
-
-    def __init__(self, actions=None, watch=None):
-        self.actions = actions or {}
-        # signal.getsignal makes a member of an enum of this, which takes long for every line.
-        self.watch = watch or (lambda: _signal.getsignal(signal.SIGINT))
-        self.last = max(self.actions, default=None)
-        self.seen = []
-
-    def __enter__(self):
-        self.earlier_trace = sys.gettrace()
-        sys.settrace(self._trace_call)
-        return self
-
-    def __exit__(self, *error):
-        sys.settrace(self.earlier_trace)
-
-    def _trace_call(self, frame, event, argument):
-        return self._trace_line if frame.f_code.co_filename.startswith(PLACES) else None
-
-    def _trace_line(self, frame, event, argument):
-        if event == "line":
-            self.seen.append(self.watch())
-            action = self.actions.get(len(self.seen))
-            if len(self.seen) == self.last:
-                sys.settrace(None)
-            if action is not None:
-                action()
-        return self._trace_line
-
-
-def press_ctrl_c():
-    """Raise SIGINT, whose handler runs before this returns."""
-    signal.raise_signal(signal.SIGINT)
-
-
-def choose(n_moments, n_chosen, n_last=12, seed=0):
-    """Choose moments of 1 to n_moments: the first, the last few, and some between."""
-    between = random.Random(seed).sample(range(1, n_moments + 1), min(n_chosen, n_moments))
-    return sorted({1, *range(max(n_moments - n_last, 0) + 1, n_moments + 1), *between})
-
-
-class Ctrl:
-    """A call during which Ctrl-C comes before a line, once or several times; and its outcome.
-
-    Attributes
-    ----------
-    ended : "returned" or "raised"
-    handled : bool
-        Whether another handler than that of before the call was in place when it came.
-    published : bool
-        Whether the estimator had its new attributes already when it came.
-    warned : bool
-        Whether a warning said that training was interrupted.
-    """
-
-    def __init__(self, model, call, moment, times=1):
-        handler = signal.getsignal(signal.SIGINT)
-        updates = vars(model).get("n_updates_")
-        self.handled = self.published = False
-
-        def press():
-            self.handled = signal.getsignal(signal.SIGINT) is not handler
-            self.published = vars(model).get("n_updates_") != updates
-            for _ in range(times):
-                press_ctrl_c()
-
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                with Moments({moment: press}):
-                    call()
-                self.ended = "returned"
-            except KeyboardInterrupt:
-                self.ended = "raised"
-        self.warned = any("interrupted" in str(warning.message) for warning in caught)
-        assert signal.getsignal(signal.SIGINT) is handler

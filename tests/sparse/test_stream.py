@@ -12,16 +12,15 @@ from estimator_state import (
     KINDS,
     SOLVERS,
     STREAMING_SOLVERS,
-    Moments,
     assert_same_state,
-    choose,
-    freeze,
+    frozen,
     make_rows,
     new,
     parameters,
     state,
     state_when_read,
 )
+from faults import Moments, choose
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
@@ -146,7 +145,7 @@ def test_a_copy_and_its_original_go_ways_of_their_own(solver, kind, look, make):
         original = two_chunks()
         duplicate = make(original)
         scores = original.decision_function(rows)
-        frozen = state_when_read(original) if look else None
+        before = state_when_read(original) if look else None
         if original_first:  # then the copy must not have moved
             train(original, kind, [CHUNKS[2]])
             assert_allclose(duplicate.decision_function(rows), scores, **CLOSE)
@@ -155,7 +154,7 @@ def test_a_copy_and_its_original_go_ways_of_their_own(solver, kind, look, make):
             train(duplicate, kind, [CHUNKS[3]])
             assert_array_equal(original.decision_function(rows), scores)
             if look:
-                assert_same_state(original, frozen)
+                assert_same_state(original, before)
             train(original, kind, [CHUNKS[2]])
         train(duplicate, kind, [CHUNKS[3]])  # turn by turn
         train(original, kind, [CHUNKS[4]])
@@ -489,11 +488,11 @@ def test_the_best_of_the_same_validation_rows_is_kept_by_a_warm_start(solver, ki
     (X_a, y_a), _ = halves()
     rows, X_a = KINDS[kind](X), KINDS[kind](X_a)
     model = new(solver=solver, warm_start=True, max_iter=8).fit(rows, y, X_val=X_a, y_val=y_a)
-    best, weights = model.best_validation_score_, freeze([model.coefs_, model.intercepts_])
+    best, weights = model.best_validation_score_, frozen([model.coefs_, model.intercepts_])
     if pickled:
         model = pickle.loads(pickle.dumps(model))
     # Labels that are wrong make every epoch worse.
     model.set_params(max_iter=2).fit(rows, (y + 1) % 3, X_val=X_a.copy(), y_val=y_a.copy())
     assert max(model.validation_scores_[-2:]) < best
     assert model.best_validation_score_ == best == model.score(X_a, y_a)
-    assert freeze([model.coefs_, model.intercepts_]) == weights
+    assert frozen([model.coefs_, model.intercepts_]) == weights

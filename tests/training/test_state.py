@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from estimator_state import freeze
+from estimator_state import frozen
 from numpy.testing import assert_array_equal
 
 from sk_twolayer.network import n_parameters, unpack
@@ -59,7 +59,7 @@ def new_state():
 
 def content(state):
     """Return plain data that are equal only if the states are, to the last bit."""
-    return freeze(state.as_dict())
+    return frozen(state.as_dict())
 
 
 def arrays_and_lists(state):
@@ -70,7 +70,7 @@ def arrays_and_lists(state):
 
 def test_no_attribute_of_the_example_has_its_default_value():
     made, default = make_state().as_dict(), new_state().as_dict()
-    assert [name for name in NAMES if freeze(made[name]) == freeze(default[name])] == ["shape"]
+    assert [name for name in NAMES if frozen(made[name]) == frozen(default[name])] == ["shape"]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -109,7 +109,7 @@ def test_a_copy_of_some_features_has_their_rows_and_everything_else(features):
     assert_array_equal(maps, state.pending.maps(features, sgd))
     parts, wholes = part.as_dict(), state.as_dict()
     for name in set(NAMES) - {"shape", "parameters", "moments", "pending", "best_parameters"}:
-        assert freeze(parts[name]) == freeze(wholes[name])
+        assert frozen(parts[name]) == frozen(wholes[name])
     for vector in part.vectors:
         vector += 1
     part.pending.seen += 1

@@ -14,7 +14,8 @@ import warnings
 
 import numpy as np
 import pytest
-from faults import Fault, frozen
+from estimator_state import frozen
+from faults import Fault
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
