@@ -261,5 +261,12 @@ def test_results_that_differ(example):
 def test_without_dask(missing):
     done = run(prelude=f"sys.modules[{missing!r}] = None")
     assert done.returncode == 1
-    assert 'pip install "sk_twolayer[dask]"' in done.stderr
+    assert "pip install dask distributed" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["dask", "distributed"])
+def test_help_needs_no_dask(missing):
+    done = run("--help", prelude=f"sys.modules[{missing!r}] = None")
+    assert done.returncode == 0, done.stderr
+    assert "--scheduler ADDRESS" in done.stdout
