@@ -44,11 +44,10 @@ try:
     from distributed.core import connect
     from joblib._dask import DaskDistributedBackend  # public only under the name "dask"
     from toolz import identity
-except ImportError as error:
-    sys.exit(
-        f"This example needs Dask, but: {error}. Dask is optional, and only this example uses it. "
-        f'Install it with: pip install "sk_twolayer[dask]"'
-    )
+
+    missing = None
+except ImportError as error:  # --help needs no Dask
+    missing, Client, DaskDistributedBackend = error, object, object
 
 # The lowest and the highest value of each hyper-parameter, on a logarithmic scale.
 RANGES = {
@@ -193,6 +192,11 @@ def fit(search, X, y, **backend):
 
 
 def main(arguments):
+    if missing is not None:
+        sys.exit(
+            f"This example needs Dask, which the package itself does not need, but: {missing}. "
+            f"Install it with: pip install dask distributed"
+        )
     arguments.output.mkdir(parents=True, exist_ok=True)
     make_job = {"digits": digits, "cifar10": cifar10}[arguments.dataset]
     job = make_job(arguments.seed, arguments.data_home)

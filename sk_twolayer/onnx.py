@@ -1,10 +1,14 @@
 """Export to ONNX, to serve a fitted network without scikit-learn, or without Python.
 
-Importing this module registers `TwoLayerClassifier` and `TwoLayerRegressor` with skl2onnx. It
-exports them alone or as the last step of a pipeline, but not as a transformer before the last step.
-The graph computes in float64 if its input is float64, and in float32 otherwise. It does not
-validate its input. A regressor has one output, ``variable``: a matrix with one column per target,
-in the units of y.
+Importing this module registers `TwoLayerClassifier` and `TwoLayerRegressor` with skl2onnx, which
+does not find them otherwise. The packages are installed by ``pip install skl2onnx onnx``, and
+onnxruntime, which runs the graph, by ``pip install onnxruntime``. The graph computes in float64 if
+its input is float64, and in float32 otherwise. It does not validate its input.
+
+A regressor has one output, ``variable``: a matrix with one column per target, in the units of y.
+Before the last step of a pipeline, and in a `FeatureUnion` or a `ColumnTransformer`, a network is a
+transformer: its output is a matrix of the activations of the hidden units. Elsewhere the option
+``transform=True`` asks for them.
 
 A classifier supports skl2onnx's options. By default the probabilities are dictionaries, whose
 values are float32 in ONNX; with ``zipmap=False`` they are a matrix, and with ``zipmap="columns"``
@@ -31,7 +35,11 @@ True
 True
 """
 
+from functools import partial
+
 import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
@@ -39,19 +47,19 @@ from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
 try:
     from onnx import TensorProto
     from onnx.helper import np_dtype_to_tensor_dtype
-    from skl2onnx import update_registered_converter
 
-    # skl2onnx has no public name for its parser of classifiers. If skl2onnx chose the parser by
-    # itself, `parse_classifier` could not check the labels and the options before it.
-    from skl2onnx._parse import _parse_sklearn_classifier
+    # skl2onnx has no public names for its parsers.
+    from skl2onnx import _parse, update_registered_converter, update_registered_parser
     from skl2onnx.common import data_types
     from skl2onnx.common.utils import check_input_and_output_numbers
     from skl2onnx.common.utils_classifier import get_label_classes
 except ImportError as error:
     raise ImportError(
-        'Exporting to ONNX needs skl2onnx and onnx: pip install "sk_twolayer[onnx]"'
+        "Exporting to ONNX needs skl2onnx and onnx: pip install skl2onnx onnx"
     ) from error
 
+PARTS = {Pipeline: "steps", FeatureUnion: "transformer_list", ColumnTransformer: "transformers_"}
+TRANSFORM = {"transform": [True, False]}
 OPTIONS = {"zipmap": [True, False, "columns"], "raw_scores": [True, False], "nocl": [True, False]}
 ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity": "Identity"}
 
@@ -73,9 +81,57 @@ def onnx_labels(classes):
     raise ValueError(f"ONNX labels must be 64-bit integers or strings, got {classes}.")
 
 
+def transformers(model, transforms=False):
+    """Yield the networks in a model that must transform; `transforms` says if the model must."""
+    for kind, name in PARTS.items():
+        if isinstance(model, kind):
+            parts = getattr(model, name)
+            for i, part in enumerate(parts, 1):
+                is_last = kind is Pipeline and i == len(parts)
+                yield from transformers(part[1], transforms or not is_last)
+    if transforms and isinstance(model, (TwoLayerClassifier, TwoLayerRegressor)):
+        yield model
+    best = getattr(model, "best_estimator_", None)
+    if transforms and best is not None and any(transformers(best, True)):
+        raise ValueError(
+            "skl2onnx cannot convert a search before the last step of a pipeline: export a "
+            "pipeline with its best_estimator_ instead."
+        )
+
+
+def set_transform(scope, model):
+    """Set the option ``transform=True`` of the networks in a model that must transform."""
+    options = {id(network): {"transform": True} for network in transformers(model)}
+    scope.options = {**(scope.options or {}), **options}  # not the user's, which they may reuse
+
+
+def is_transformer(scope, model):
+    """Return True if the activations are the output of a network, not its predictions."""
+    return scope.get_options(model, {"transform": False})["transform"]
+
+
+def parse_parts(parse, scope, model, inputs, custom_parsers=None):
+    """Set the options of the networks in a model before skl2onnx parses its parts."""
+    set_transform(scope, model)
+    return parse(scope, model, inputs, custom_parsers)
+
+
+def parse_network(parse, scope, model, inputs, custom_parsers=None):
+    """Declare the output of a transformer, or leave a network that predicts to `parse`."""
+    check_is_fitted(model, "coefs_")
+    for operator in scope.operators.values():  # pipelines of ensembles do not pass `parse_parts`
+        set_transform(scope, operator.raw_operator)
+    if not is_transformer(scope, model):
+        return parse(scope, model, inputs, custom_parsers)
+    operator = scope.declare_local_operator(type(model).__name__, model)
+    operator.inputs = inputs
+    tensor = data_types.guess_tensor_type(inputs[0].type)
+    operator.outputs.append(scope.declare_local_variable("variable", tensor))
+    return operator.outputs
+
+
 def parse_classifier(scope, model, inputs, custom_parsers=None):
     """Check the labels and the options, for clear errors, and declare the outputs."""
-    check_is_fitted(model, "coefs_")
     onnx_labels(model.classes_)
     options = scope.get_options(model, {"zipmap": True, "nocl": False})
     if options["nocl"] and options["zipmap"] == "columns":
@@ -83,7 +139,7 @@ def parse_classifier(scope, model, inputs, custom_parsers=None):
             "zipmap='columns' names its outputs after the labels, which nocl=True leaves out: "
             "use only one of them."
         )
-    outputs = _parse_sklearn_classifier(scope, model, inputs, custom_parsers)
+    outputs = _parse._parse_sklearn_classifier(scope, model, inputs, custom_parsers)
     if isinstance(outputs[-1].type, data_types.SequenceType):
         [zipmap] = outputs[-1].operators_outputs_  # supports float32 only
         zipmap.inputs[-1].set_type(data_types.FloatTensorType())
@@ -91,7 +147,9 @@ def parse_classifier(scope, model, inputs, custom_parsers=None):
 
 
 def infer_classifier_shapes(operator):
-    """Set the types and the shapes of both outputs."""
+    """Set the types and the shapes of both outputs, or of the only one of a transformer."""
+    if is_transformer(operator.scope_inst, operator.raw_operator):
+        return infer_matrix_shape(operator)
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=2)
     model = operator.raw_operator
     labels, probabilities = operator.outputs
@@ -124,25 +182,28 @@ class Graph:
         self.container.add_node(op_type, list(inputs), name, name=name, **attributes)
         return name
 
-    def scores(self, activation, **parameters):
-        """Add the nodes of the scores, named as in the network's formulas."""
-        W1, W2, b1, b2 = (
-            self.constant(name, parameters[name].astype(self.dtype))
-            for name in ("W1", "W2", "b1", "b2")
-        )
+    def layer(self, name, X, number, W, b):
+        """Add the nodes of ``X W + b``, named as in the network's formulas."""
+        W = self.constant(f"W{number}", W.astype(self.dtype))
+        b = self.constant(f"b{number}", b.astype(self.dtype))
+        return self.node(name, "Add", self.node(f"{name}_product", "MatMul", X, W), b)
+
+    def activations(self, model):
+        """Add the nodes of the hidden layer."""
         X = self.node("X_cast", "Cast", self.X, to=np_dtype_to_tensor_dtype(self.dtype))
-        z1 = self.node("z1", "Add", self.node("X_W1", "MatMul", X, W1), b1)
-        a1 = self.node("a1", ACTIVATIONS[activation], z1)
-        return self.node("scores", "Add", self.node("a1_W2", "MatMul", a1, W2), b2)
+        z1 = self.layer("z1", X, 1, model.coefs_[0], model.intercepts_[0])
+        return self.node("a1", ACTIVATIONS[model.activation], z1)
 
 
 def convert_classifier(scope, operator, container):
     """Write the network, its labels, and its probabilities or scores."""
+    if is_transformer(scope, operator.raw_operator):
+        return convert_matrix(scope, operator, container)
     model, graph = operator.raw_operator, Graph(scope, operator, container)
     node, constant, dtype = graph.node, graph.constant, graph.dtype
     raw_scores = container.get_options(model, {"raw_scores": False})["raw_scores"]
-    (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
-    scores = graph.scores(model.activation, W1=W1, W2=W2, b1=b1, b2=b2)
+    W2, b2 = model.coefs_[1], model.intercepts_[1]
+    scores = graph.layer("scores", graph.activations(model), 2, W2, b2)
 
     # The labels follow from the scores, as in `decode`: probabilities of large scores round to 1.
     if model.out_activation_ == "softmax":
@@ -152,7 +213,7 @@ def convert_classifier(scope, operator, container):
         above = node("above", "Greater", scores, constant("zero", np.zeros(1, dtype)))
         y = node("codes", "Cast", above, to=TensorProto.INT64)
         p = scores if raw_scores else node("p", "Sigmoid", scores)
-    if len(model.intercepts_[1]) == 1:  # two classes
+    if len(b2) == 1:  # two classes
         y = node("flat", "Reshape", y, constant("length", np.array([-1], np.int64)))
         if raw_scores:
             first = node("first", "Neg", p)
@@ -169,24 +230,24 @@ def convert_classifier(scope, operator, container):
     container.add_node("Cast", [p], probabilities.full_name, to=to)
 
 
-def infer_regressor_shapes(operator):
-    """Check that the network is fitted, and set the type and the shape of the output."""
+def infer_matrix_shape(operator):
+    """Set the type and the shape of the output of a regressor or a transformer."""
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
-    check_is_fitted(operator.raw_operator, "coefs_")
-    [y], [X] = operator.outputs, operator.inputs
+    [y], [X], model = operator.outputs, operator.inputs, operator.raw_operator
     is_double = isinstance(X.type, data_types.DoubleTensorType)
     tensor = data_types.DoubleTensorType if is_double else data_types.FloatTensorType
-    n_targets = len(operator.raw_operator.y_mean_)
-    y.set_type(tensor([X.get_first_dimension(), n_targets]))
+    layer = 0 if is_transformer(operator.scope_inst, model) else 1
+    y.set_type(tensor([X.get_first_dimension(), len(model.intercepts_[layer])]))
 
 
-def convert_regressor(scope, operator, container):
-    """Write the network, with a last layer that computes in the units of y."""
+def convert_matrix(scope, operator, container):
+    """Write the hidden layer and, of a regressor, a last layer that computes in the units of y."""
     model, graph = operator.raw_operator, Graph(scope, operator, container)
-    (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
-    W2, b2 = W2 * model.y_scale_, b2 * model.y_scale_ + model.y_mean_
-    scores = graph.scores(model.activation, W1=W1, W2=W2, b1=b1, b2=b2)
-    container.add_node("Identity", [scores], operator.outputs[0].full_name)
+    y = graph.activations(model)
+    if not is_transformer(scope, model):
+        W2, b2 = model.coefs_[1] * model.y_scale_, model.intercepts_[1] * model.y_scale_
+        y = graph.layer("scores", y, 2, W2, b2 + model.y_mean_)
+    container.add_node("Identity", [y], operator.outputs[0].full_name)
 
 
 update_registered_converter(
@@ -194,9 +255,16 @@ update_registered_converter(
     "TwoLayerClassifier",
     infer_classifier_shapes,
     convert_classifier,
-    parser=parse_classifier,
-    options=OPTIONS,
+    parser=partial(parse_network, parse_classifier),
+    options=OPTIONS | TRANSFORM,
 )
 update_registered_converter(
-    TwoLayerRegressor, "TwoLayerRegressor", infer_regressor_shapes, convert_regressor
+    TwoLayerRegressor,
+    "TwoLayerRegressor",
+    infer_matrix_shape,
+    convert_matrix,
+    parser=partial(parse_network, _parse._parse_sklearn_simple_model),
+    options=TRANSFORM,
 )
+for kind in PARTS:
+    update_registered_parser(kind, partial(parse_parts, _parse.sklearn_parsers_map[kind]))

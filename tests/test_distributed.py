@@ -302,4 +302,13 @@ def test_without_dask(missing, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(SystemExit) as ended:
         run_here(monkeypatch)
-    assert 'pip install "sk_twolayer[dask]"' in ended.value.code
+    assert "pip install dask distributed" in ended.value.code
+
+
+@pytest.mark.parametrize("missing", ["dask", "distributed"])
+def test_help_needs_no_dask(missing, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(SystemExit) as ended:
+        run_here(monkeypatch, "--help")
+    assert not ended.value.code
+    assert "--scheduler ADDRESS" in capsys.readouterr().out

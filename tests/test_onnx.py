@@ -10,12 +10,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from onnxruntime import InferenceSession
 from skl2onnx import to_onnx
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
-from sklearn.ensemble import StackingClassifier
+from sklearn.ensemble import StackingClassifier, VotingRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler, scale
 
 import sk_twolayer.onnx
@@ -320,7 +322,9 @@ def test_options_may_be_given_in_all_ways_of_skl2onnx():
 
 def test_unknown_options_and_values_raise():
     model = fit()
-    with pytest.raises(NameError, match=r"Option 'speed' not in \['nocl', 'raw_scores', 'zipmap'"):
+    with pytest.raises(
+        NameError, match=r"Option 'speed' not in \['nocl', 'raw_scores', 'transform'"
+    ):
         export(model, X, speed="high")
     with pytest.raises(NameError, match="Option 'output_class_labels' not in"):
         export(model, X, output_class_labels=True)
@@ -343,7 +347,7 @@ def test_an_unfitted_classifier_raises(model):
 def test_a_missing_package_raises_an_error_that_says_how_to_install_it(missing, monkeypatch):
     monkeypatch.delitem(sys.modules, sk_twolayer.onnx.__name__)
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ImportError, match=r'pip install "sk_twolayer\[onnx\]"') as raised:
+    with pytest.raises(ImportError, match="pip install skl2onnx onnx") as raised:
         importlib.import_module("sk_twolayer.onnx")
     assert isinstance(raised.value.__cause__, ImportError)
     assert missing in str(raised.value.__cause__)
@@ -411,3 +415,114 @@ def test_a_pipeline_with_a_regressor_is_exported():
 def test_an_unfitted_regressor_raises():
     with pytest.raises(NotFittedError):
         to_onnx(TwoLayerRegressor(), X[:1])
+
+
+# Networks that transform.
+
+
+def classifier(seed=0):
+    return TwoLayerClassifier(7, max_iter=20, random_state=seed)
+
+
+def regressor(seed=0):
+    return TwoLayerRegressor(7, max_iter=20, random_state=seed)
+
+
+def columns():
+    parts = [("of two", classifier(), [0, 1]), ("scaled", StandardScaler(), slice(2, 4))]
+    return ColumnTransformer([*parts, ("of one", regressor(), [3])])
+
+
+STEPS = {
+    "classifier": (classifier, StandardScaler),
+    "regressor": (StandardScaler, regressor),
+    "two": (StandardScaler, classifier, StandardScaler, regressor),
+    "pipeline": (lambda: make_pipeline(StandardScaler(), make_pipeline(classifier())),),
+    "union": (lambda: make_union(classifier(), regressor(), StandardScaler()),),
+    "columns": (columns,),
+}
+LAST = {
+    "classifier": lambda steps: make_pipeline(*steps, classifier(1)),
+    "regressor": lambda steps: make_pipeline(*steps, regressor(1)),
+    "nested": lambda steps: make_pipeline(*steps, make_pipeline(StandardScaler(), regressor(1))),
+    "ensemble": lambda steps: VotingRegressor([("net", make_pipeline(*steps, regressor(1)))]),
+}
+
+
+@over_dtypes
+@pytest.mark.parametrize("last", LAST)
+@pytest.mark.parametrize("steps", STEPS)
+def test_a_network_before_the_last_step_is_a_transformer(steps, last, dtype):
+    model = LAST[last]([make() for make in STEPS[steps]])
+    rows = RAW.astype(dtype)
+    model.fit(rows, CODES)
+    if is_classifier(model):
+        assert_same(model, rows, *run(model, rows))
+    else:
+        [y] = load(to_onnx(model, rows[:1])).run(None, {"X": rows})
+        assert len(np.unique(y)) > 9
+        assert_allclose(y.ravel(), model.predict(rows), rtol=0, atol=10 * TOLERANCES[dtype])
+
+
+@over_dtypes
+def test_other_estimators_follow_a_network(dtype):
+    rows = RAW.astype(dtype)
+    model = make_pipeline(classifier(), LogisticRegression()).fit(rows, CODES)
+    labels, p = load(to_onnx(model, rows[:1], options={"zipmap": False})).run(None, {"X": rows})
+    assert_array_equal(labels, model.predict(rows))
+    assert_allclose(p, model.predict_proba(rows), rtol=0, atol=1e-5)
+    model = make_pipeline(regressor(), LinearRegression()).fit(rows, CODES)
+    [y] = load(to_onnx(model, rows[:1])).run(None, {"X": rows})
+    assert_allclose(y.ravel(), model.predict(rows), rtol=0, atol=10 * TOLERANCES[dtype])
+
+
+@over_dtypes
+@pytest.mark.parametrize("network", [classifier, regressor])
+@pytest.mark.parametrize("wrap", [lambda network: network, make_pipeline, make_union])
+def test_the_activations_can_be_exported(wrap, network, dtype):
+    network, rows = network().fit(X.astype(dtype), CODES), X.astype(dtype)
+    model = wrap(network)
+    union = wrap is make_union  # always transforms
+    options = {} if union else {type(network): {"transform": True}}
+    graph = to_onnx(model, rows[:1], options=options)
+    onnx.checker.check_model(graph, full_check=True)
+    session = load(graph)
+    [declared] = session.get_outputs()
+    assert union or declared.shape == [None, 7]
+    [a1] = session.run(None, {"X": rows})
+    assert a1.dtype == dtype
+    assert_allclose(a1, network.transform(rows), rtol=0, atol=10 * TOLERANCES[dtype])
+
+
+def test_a_search_exports_the_activations_of_its_best_network():
+    search = GridSearchCV(regressor(), {"alpha": [1e-3, 1e-2]}, cv=2).fit(X, CODES)
+    options = {TwoLayerRegressor: {"transform": True}}
+    [a1] = load(to_onnx(search, X[:1], options=options)).run(None, {"X": X})
+    assert_allclose(a1, search.transform(X), rtol=0, atol=1e-12)
+
+
+def test_a_pipeline_that_ends_in_the_network_predicts_with_the_same_options():
+    model = make_pipeline(StandardScaler(), classifier(), classifier(1)).fit(RAW, CODES)
+    options = {TwoLayerClassifier: {"zipmap": False}}
+    for part in model, model[:-1], model, model[:-1]:
+        session = load(to_onnx(part, RAW[:1], options=options))
+        assert_same(part, RAW, *session.run(None, {"X": RAW}))
+
+
+def test_the_user_may_name_options_of_a_network_that_transforms():
+    model = make_pipeline(classifier(), regressor()).fit(X, CODES)
+    for options in {TwoLayerClassifier: {"zipmap": False}}, {id(model[0]): {"zipmap": False}}:
+        [y] = load(to_onnx(model, X[:1], options=options)).run(None, {"X": X})
+        assert_allclose(y.ravel(), model.predict(X), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("wrap", [lambda network: network, make_pipeline])
+def test_a_search_before_the_last_step_is_refused(wrap):
+    grid = {"alpha": [0.1]} if wrap is not make_pipeline else {"twolayerregressor__alpha": [0.1]}
+    search = GridSearchCV(wrap(regressor()), grid, cv=2)
+    model = make_pipeline(StandardScaler(), search, LinearRegression()).fit(RAW, CODES)
+    with pytest.raises(ValueError, match="with its best_estimator_ instead"):
+        to_onnx(model, RAW[:1])
+    model.steps[1] = ("best", search.best_estimator_)
+    [y] = load(to_onnx(model, RAW[:1])).run(None, {"X": RAW})
+    assert_allclose(y.ravel(), model.predict(RAW), rtol=0, atol=1e-11)
