@@ -28,6 +28,15 @@ except ImportError:
     class CallbackSupportMixin:
         """An estimator without `set_callbacks`."""
 
+        def __getattr__(self, name):
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name == "set_callbacks":
+                message += (
+                    f": callbacks came with scikit-learn 1.9, and {sklearn_version} is installed. "
+                    f'Upgrade it: pip install "scikit-learn>=1.9"'
+                )
+            raise AttributeError(message)
+
 
 def refuse_missing_callbacks(name):
     """Refuse a callback if scikit-learn is too old for any estimator to take it."""
@@ -124,7 +133,7 @@ class FitTaskMixin(CallbackSupportMixin):
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         arguments = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context.call_on_fit_task_begin(**arguments)
-        attributes = partial(self._prediction_attributes, plan, copy=True)
+        attributes = partial(self._attributes_now, plan)
         observers.append(CallbackTasks(context, attributes, **arguments))
         make_checkpoint = partial(self._checkpoint, plan)
         observers += [

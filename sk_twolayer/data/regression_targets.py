@@ -145,9 +145,15 @@ class RegressionTargets:
             return ((y.reshape(len(y), -1) - self.mean) / self.scale).astype(dtype)
 
     def decode(self, scores):
-        """Turn scores into predictions of the same dtype; a vector if there is one target."""
+        """Turn scores into predictions; a vector if there is one target.
+
+        They have the dtype of the scores, or float64 if float32 would round a target around its
+        mean by more than a thousandth of its scale.
+        """
         with np.errstate(over="ignore"):
-            y = (scores * self.scale + self.mean).astype(scores.dtype)
+            y = scores * self.scale + self.mean
+            if not (np.spacing(np.abs(self.mean).astype(scores.dtype)) > self.scale / 1000).any():
+                y = y.astype(scores.dtype)
         if not np.isfinite(y).all():
             row = np.argmin(np.isfinite(y).all(axis=1))
             raise ValueError(

@@ -19,7 +19,7 @@ from sk_twolayer.estimators.prediction import hidden_activations
 from sk_twolayer.network import SCORE_NAMES, unpack
 from sk_twolayer.planning import kept_weights, make_checkpoint, make_plan
 from sk_twolayer.sklearn_private import fit_context
-from sk_twolayer.sparse import CurrentWeights, exchanged
+from sk_twolayer.sparse import STREAM_LOCK, CurrentWeights, exchanged
 from sk_twolayer.training import (
     Interrupts,
     PrintedLines,
@@ -175,11 +175,12 @@ class BaseTwoLayerNetwork(
         return tags
 
     def __getstate__(self):
-        fitted = dict(super().__getstate__())
-        state = fitted.get("_training_state")
+        with STREAM_LOCK:  # another thread may train the estimator
+            fitted = dict(super().__getstate__())
+            state = fitted.get("_training_state")
+            if state is not None and state.parameters is not None:
+                state.parameters.flags.writeable = False  # the copy shares them
         if state is not None:
-            if state.parameters is not None:  # the copy shares them, and must not see them change
-                state.parameters.flags.writeable = False
             fitted["_training_state"] = state.as_dict()
         elif "_training_state" in fitted:  # no training will continue from it
             fitted["batch_loss_curve_"] = None
@@ -219,9 +220,10 @@ class BaseTwoLayerNetwork(
         self : estimator
         """
         draft, known, dtype, fitted = self._draft(), None, None, None
-        if hasattr(self, "out_activation_") and (one_pass or self.warm_start):
-            fitted, known = vars(self), self._targets.of(self)
-            dtype = self.intercepts_[0].dtype
+        if hasattr(draft, "out_activation_") and (one_pass or self.warm_start):
+            # A snapshot: another thread may read `coefs_`, which is then an ordinary attribute.
+            fitted, known = dict(vars(draft)), self._targets.of(draft)
+            dtype = draft.intercepts_[0].dtype
         check_y = self._targets.check_form
         samples = validate_samples(draft, *samples, check_y, reset=not fitted, dtype=dtype)
         targets = resolve(known, *samples[1:])
@@ -240,7 +242,13 @@ class BaseTwoLayerNetwork(
             if not one_pass and {"_skl_callbacks", "_parent_callback_ctx"} & vars(self).keys():
                 end_fit_task = self._begin_fit_task(samples, plan, observers)
             score = None
-            if self.scoring is not None:
+            if self.scoring is not None and plan.validation is None and not one_pass:
+                warnings.warn(
+                    f"scoring={self.scoring!r} scores validation samples, and there are none. Set "
+                    f"early_stopping=True, or pass X_val and y_val to fit.",
+                    stacklevel=4,
+                )
+            elif self.scoring is not None:
                 y_val, view = (validation or samples)[1], partial(draft._view, plan)
                 score = score_function(self.scoring, scorer, view, plan.validation, y_val)
             stopped = train(plan, score=score, observers=observers, interrupts=interrupts)
@@ -259,34 +267,44 @@ class BaseTwoLayerNetwork(
             self._publish(plan, attributes)
         return self
 
-    def _prediction_attributes(self, plan, parameters, copy):
-        """Return the attributes with which an estimator predicts."""
+    def _view(self, plan, parameters):
+        """Return a twin as it would be if training stopped now, which shares these parameters."""
+        view = self._draft()
+        vars(view).update(self._attributes_now(plan, parameters, copy=False))
+        vars(view).pop("feature_names_in_", None)  # validated samples have no names
+        return view
+
+    def _attributes_now(self, plan, parameters, copy=True):
+        """Return the attributes as if training stopped now, with lists and small arrays copied."""
+        attributes = self._attributes(plan, parameters, copy)
+        if self.warm_start and copy:
+            attributes["_training_state"] = plan.state.copy().without_published(attributes)
+        for name, value in attributes.items():
+            if isinstance(value, list) and name != "coefs_":
+                attributes[name] = list(value)
+            elif isinstance(value, np.ndarray):
+                attributes[name] = value.copy()
+        return attributes
+
+    def _attributes(self, plan, parameters=None, copy=False):
+        """Return all fitted attributes, but for the training state."""
+        state, history, validated = plan.state, plan.state.history, plan.validation is not None
+        parameters, rate = (
+            state.parameters if parameters is None else parameters,
+            state.initial_rate,
+        )
         own = parameters.astype(plan.dtype, copy=copy)
         if own.dtype != parameters.dtype and not np.isfinite(own).all():
             raise ValueError(
                 f"The parameters are finite in {parameters.dtype}, but not in {plan.dtype}, which "
                 f"X has. Scale X, for example with StandardScaler, or pass it as float64."
             )
-        W1, W2, b1, b2 = unpack(own, *plan.state.shape)
-        fitted = {"coefs_": [W1, W2], "intercepts_": [b1, b2]}
-        fitted["out_activation_"] = plan.targets.output
-        return plan.attributes | plan.targets.attributes() | fitted
-
-    def _view(self, plan, parameters):
-        """Return a twin that predicts with these parameters, which it can only read."""
-        parameters = parameters.view()
-        parameters.flags.writeable = False
-        view = self._draft()
-        vars(view).update(self._prediction_attributes(plan, parameters, copy=False))
-        vars(view).pop("feature_names_in_", None)  # validated samples have no names
-        return view
-
-    def _attributes(self, plan):
-        """Return all fitted attributes, but for the training state."""
-        state, history, validated = plan.state, plan.state.history, plan.validation is not None
-        rate = state.initial_rate
-        attributes = self._prediction_attributes(plan, state.parameters, copy=False)
+        W1, W2, b1, b2 = unpack(own, *state.shape)
+        attributes = plan.attributes | plan.targets.attributes()
         attributes |= {
+            "coefs_": [W1, W2],
+            "intercepts_": [b1, b2],
+            "out_activation_": plan.targets.output,
             "learning_rate_": rate,
             "learning_rate_W1_": rate and rate * state.first_layer,
             "n_iter_": state.n_epochs,
@@ -308,7 +326,7 @@ class BaseTwoLayerNetwork(
 
     def _checkpoint(self, plan):
         """Return an estimator from which this fit can be resumed."""
-        return make_checkpoint(self, plan.state, self._attributes(plan))
+        return make_checkpoint(self, plan, self._attributes(plan))
 
     def _publish(self, plan, attributes, interrupts=None):
         """Publish the fitted attributes in one assignment; undo it if Ctrl-C came meanwhile."""
@@ -335,9 +353,10 @@ class BaseTwoLayerNetwork(
                 stacklevel=5,
             )
         elif not stopped and (self.solver == "lbfgs" or self.learning_rate_schedule != "cosine"):
+            rate = "" if self.solver == "lbfgs" else ", or a larger learning_rate"
             warnings.warn(
                 f"max_iter={state.n_epochs} epochs have been trained, and the training has not "
-                f"converged yet. Try a larger max_iter, or a larger learning_rate.",
+                f"converged yet. Try a larger max_iter{rate}.",
                 ConvergenceWarning,
                 stacklevel=5,
             )

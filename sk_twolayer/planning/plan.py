@@ -258,7 +258,7 @@ def add_state(plan, estimator, fitted, class_counts, rules, rng):
     plan.keeps_pending = lazy and plan.one_pass
     plan.resumed = bool(fitted) and not plan.one_pass and resumes(fitted, shape, solver)
     if plan.resumed:
-        plan.state = resume_fit(fitted, class_counts, validates, lazy)
+        plan.state = resume_fit(fitted, plan.data, class_counts, validates, lazy)
     elif fitted:
         if plan.keeps_pending:
             plan.features = chunk_features(fitted, solver, plan.network_settings["alpha"], X)

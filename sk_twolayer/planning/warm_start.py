@@ -20,7 +20,7 @@ from sk_twolayer.training.state import History, TrainingState
 WEIGHTS = ("coefs_", "intercepts_")
 
 
-def make_checkpoint(estimator, state, attributes):
+def make_checkpoint(estimator, plan, attributes):
     """Return an estimator from which a fit with `warm_start` resumes here.
 
     It shares its arrays with the training, and must be written to a file at once.
@@ -29,7 +29,7 @@ def make_checkpoint(estimator, state, attributes):
     ----------
     estimator : estimator
         In training.
-    state : TrainingState
+    plan : Plan
         Of the training, at the start of an epoch.
     attributes : dict
         The attributes to publish if the training stopped now.
@@ -39,6 +39,7 @@ def make_checkpoint(estimator, state, attributes):
     checkpoint : estimator
         Without callbacks, and without weights, which its state holds.
     """
+    state = plan.state
     checkpoint = clone(estimator).set_callbacks().set_params(warm_start=True)
     if isinstance(checkpoint.random_state, np.random.RandomState):
         checkpoint.random_state.set_state(state.generator)
@@ -46,6 +47,7 @@ def make_checkpoint(estimator, state, attributes):
     # A view: pickling an estimator makes its parameters read-only.
     parameters = state.parameters.view()
     state = replace(state, parameters=parameters, history=History(), under_way=True)
+    state.fingerprint = fingerprint(plan.data)
     vars(checkpoint).update(attributes, _training_state=state)
     return checkpoint
 
@@ -87,13 +89,25 @@ def remaining_limits(plan):
     return max_iter, max_updates
 
 
-def resume_fit(fitted, class_counts, validates, keeps_pending):
+def fingerprint(data):
+    """Return numbers that identify samples: how many, their weight, and some of X and y."""
+    chosen = data.indices[np.linspace(0, len(data.indices) - 1, 100).astype(int)]
+    weights = data.sample_weight
+    weight = len(data.indices) if weights is None else weights[data.indices].sum()
+    with np.errstate(over="ignore", invalid="ignore"):
+        of_X = data.X[chosen].astype(float) @ np.cos(np.arange(data.X.shape[1]))
+    return np.concatenate([[len(data.indices), weight], of_X, data.y[chosen].ravel()], dtype=float)
+
+
+def resume_fit(fitted, data, class_counts, validates, keeps_pending):
     """Return a copy of the state of an interrupted fit.
 
     Parameters
     ----------
     fitted : dict
         The attributes of an estimator.
+    data : Data
+        The training samples of this call.
     class_counts : ndarray of shape (n_classes,) or None
         Weight of each class in the samples of this call.
     validates : bool
@@ -122,6 +136,11 @@ def resume_fit(fitted, class_counts, validates, keeps_pending):
         raise ValueError(
             f"The fit of the checkpoint had {had} validation samples, and this one has {has}. "
             f"{advice}"
+        )
+    if not np.allclose(fingerprint(data), state.fingerprint, rtol=1e-5, equal_nan=True):
+        raise ValueError(
+            f"The fit of the checkpoint began with other samples: their number, weights, X or y "
+            f"differ. {advice}"
         )
     if not keeps_pending:
         apply_pending(state)

@@ -5,6 +5,7 @@ minus the loss, or for a scorer of scikit-learn. The scorer is called with a tem
 view of the estimator.
 """
 
+from contextlib import suppress
 from inspect import Parameter, signature
 from math import isnan
 from numbers import Real
@@ -54,8 +55,8 @@ def score_function(scoring, scorer, view, validation, y):
     Returns
     -------
     score : callable or None
-        None for the accuracy or R2. The function raises a ValueError if the scorer fails, or
-        returns anything but a number.
+        None for the accuracy or R2. The function raises a ValueError if the scorer returns
+        anything but a number. An exception of the scorer keeps its type, and gets a note.
     """
     if validation is None or scoring is None:
         return None
@@ -71,22 +72,25 @@ def score_function(scoring, scorer, view, validation, y):
         weights["sample_weight"] = chosen(validation.sample_weight)
 
     def score(progress, loss, own_score):
-        estimator = view(progress.current_parameters())
+        parameters = progress.current_parameters()
         name = f"scoring={scoring_name(scoring)}"
         when = f"on the validation samples after {progress.state.n_updates} updates"
+        parameters.flags.writeable = False  # nor can views of it be made writeable now
         try:
-            value = scorer(estimator, X, y, **weights)
-        except MemoryError:  # it says nothing about the scorer
+            value = scorer(view(parameters), X, y, **weights)
+        except Exception as error:  # its type may mean something to the user's code
+            error.add_note(f"{name} failed {when}.")
             raise
-        except Exception as error:
-            raise ValueError(f"{name} failed {when}: {error}") from error
-        if not isinstance(value, Real) or isnan(value):
-            raise ValueError(
-                f"{name} gave {value!r} {when}, and must give a number, the larger the better. "
-                f"Some scores are undefined for samples of a single class: validate with more "
-                f"samples, or choose another score."
-            )
-        return float(value)
+        finally:
+            parameters.flags.writeable = True
+        with suppress(OverflowError):  # of integers beyond float64
+            if isinstance(value, Real) and not isnan(value):
+                return float(value)
+        raise ValueError(
+            f"{name} gave {value!r:.50} {when}, and must give a number, the larger the better. "
+            f"Some scores are undefined for samples of a single class: validate with more samples, "
+            f"or choose another score."
+        )
 
     return score
 

@@ -93,6 +93,8 @@ class TrainingState:
         The parameters with the best validation score, if there are validation samples.
     under_way : bool
         True in a checkpoint: the state is from the middle of a fit.
+    fingerprint : ndarray or None
+        Identifies the training samples of a checkpoint.
 
     Examples
     --------
@@ -127,6 +129,7 @@ class TrainingState:
     best: float = -np.inf
     best_parameters: np.ndarray | None = None
     under_way: bool = False
+    fingerprint: np.ndarray | None = None
 
     @property
     def vectors(self):
