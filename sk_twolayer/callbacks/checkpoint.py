@@ -217,7 +217,7 @@ def refuse_missing_skops(path):
     """Raise an ImportError if skops is needed for a file of this name, and is not installed."""
     if is_skops(path) and find_spec("skops") is None:
         raise ImportError(
-            f'path={str(path)!r} asks for a skops file: pip install "sk_twolayer[skops]", or '
+            f"path={str(path)!r} asks for a skops file: pip install skops, or "
             f"choose another ending for a pickle."
         )
 

@@ -148,11 +148,11 @@ class RegressionTargets:
         """Turn scores into predictions; a vector if there is one target.
 
         They have the dtype of the scores, or float64 if float32 would round a target around its
-        mean by more than a thousandth of its scale.
+        mean by more than a tenth of its scale.
         """
         with np.errstate(over="ignore"):
             y = scores * self.scale + self.mean
-            if not (np.spacing(np.abs(self.mean).astype(scores.dtype)) > self.scale / 1000).any():
+            if not (np.spacing(np.abs(self.mean).astype(scores.dtype)) > self.scale / 10).any():
                 y = y.astype(scores.dtype)
         if not np.isfinite(y).all():
             row = np.argmin(np.isfinite(y).all(axis=1))

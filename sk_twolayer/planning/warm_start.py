@@ -145,6 +145,7 @@ def resume_fit(fitted, data, class_counts, validates, keeps_pending):
     if not keeps_pending:
         apply_pending(state)
     state.history, state.n_updates = History.of(fitted), fitted["n_updates_"]
+    state.fingerprint = None
     return state
 
 

@@ -386,6 +386,27 @@ def test_other_rows_than_those_of_the_fit(tmp_path):
         resumed.fit(X, y)
 
 
+def test_a_checkpoint_refuses_other_samples_of_any_kind_of_y(tmp_path):
+    indicator = (np.arange(len(y))[:, np.newaxis] % [2, 3, 5] == 0).astype(int)
+    numbers = X @ np.arange(X.shape[1])
+    weights = np.linspace(1, 2, len(y))
+    changed = X.copy()
+    changed.data[:] *= 2
+    for model, target in (
+        (new(max_iter=6), y),
+        (new(max_iter=6), indicator),
+        (TwoLayerRegressor(**estimator_state.OPTIONS | {"max_iter": 6}), numbers),
+    ):
+        resumed = fit_cut_off(model, 5, tmp_path / "fit", X, target)
+        before = state(resumed)
+        others = (X[::2], target[::2]), (changed, target), (X, target[::-1]), (X, target, weights)
+        for samples in others:
+            with pytest.raises(ValueError, match="began with"):
+                resumed.fit(*samples)
+            assert_same_state(resumed, before)
+        assert resumed.fit(X, target).n_iter_ == 6
+
+
 def test_files_that_are_no_checkpoints(tmp_path):
     for path in (tmp_path / "fit.pkl", tmp_path / "fit.skops"):
         with pytest.raises(FileNotFoundError):
@@ -429,6 +450,6 @@ def test_what_is_refused_before_the_fit(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="is in no folder: make"):
         Checkpoint(tmp_path / "missing" / "fit")
     monkeypatch.setattr(checkpoint_module, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install \"sk_twolayer\[skops\]\""):
+    with pytest.raises(ImportError, match=r"pip install skops"):
         Checkpoint(tmp_path / "fit.skops")
     assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from plain_settings import plain_classifier
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_iris
@@ -456,3 +457,58 @@ def test_an_interrupt_in_a_worker_is_raised(monkeypatch):
         model.fit(X, y)
     assert presser.events[-2:] == [("end", "epoch", 2), "teardown"]  # the fit does not continue
     assert not hasattr(model, "coefs_")
+
+
+# The estimator of an epoch.
+
+
+class KeepEstimators:
+    """A callback that keeps the estimator of each epoch."""
+
+    def __init__(self):
+        self.kept = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.task_name == "epoch":
+            self.kept.append(fitted_estimator)
+
+    def teardown(self, estimator, context):
+        pass
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_estimator_of_an_epoch_is_what_a_shorter_fit_leaves_and_trains_on(solver, container):
+    """It is the estimator as it would be if training stopped there."""
+    samples, keep = container(X), KeepEstimators()
+    options = {"solver": solver, "random_state": 0, "learning_rate_schedule": "constant"}
+    options |= {"warm_start": True, "n_iter_no_change": None, "warmup_fraction": 0.0}
+    whole = TwoLayerClassifier(5, max_iter=6, **options).set_callbacks(keep).fit(samples, y)
+    shorter = TwoLayerClassifier(5, max_iter=3, **options).fit(samples, y)
+    third = keep.kept[2]
+    for name in ("n_iter_", "n_updates_", "loss_curve_", "train_scores_", "alpha_"):
+        assert getattr(third, name) == getattr(shorter, name), name
+    assert_array_equal(third.predict_proba(samples), shorter.predict_proba(samples))
+    third.set_params(max_iter=3).fit(samples, y)
+    shorter.fit(samples, y)
+    for mine, other in zip(third.coefs_, shorter.coefs_, strict=True):
+        assert_array_equal(mine, other)
+    assert whole.n_iter_ == 6
+
+
+def test_the_estimator_of_an_epoch_trains_on_without_a_warm_start():
+    keep = KeepEstimators()
+    whole = TwoLayerClassifier(5, max_iter=3, random_state=0).set_callbacks(keep).fit(X, y)
+    before = [array.copy() for array in whole.coefs_]
+    for kept in keep.kept:
+        kept.partial_fit(X, y)
+        pickle.loads(pickle.dumps(kept)).partial_fit(X, y)
+    assert len(keep.kept) == whole.n_iter_ == len(whole.loss_curve_) == 3
+    for mine, other in zip(whole.coefs_, before, strict=True):
+        assert_array_equal(mine, other)

@@ -299,6 +299,22 @@ def test_float32_is_kept_and_rounds_once():
     assert integers.predict((10 * X).astype(np.int16)).dtype == np.float32
 
 
+def test_float32_predictions_of_targets_with_a_large_offset():
+    """Times in seconds since 1970: float32 holds multiples of 128 of them."""
+    X, y, _ = make_samples()
+    X, y = X.astype(np.float32), (1.7e9 + 36 * y / y.std()).astype(np.float64)
+    model = TwoLayerRegressor(30, max_iter=300, early_stopping=False, random_state=0).fit(X, y)
+    predicted = model.predict(X)
+    assert predicted.dtype == np.float64
+    assert len(np.unique(predicted)) > 50
+    score = model.score(X, y)
+    assert score > 0.9
+    assert_allclose(score, model.train_scores_[-1], atol=0.05)
+    validated = TwoLayerRegressor(30, max_iter=30, random_state=0, scoring="r2")
+    validated.fit(X, y, X_val=X, y_val=y)
+    assert_allclose(validated.best_validation_score_, validated.score(X, y), rtol=1e-6)
+
+
 # Validation samples.
 
 

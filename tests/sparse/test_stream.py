@@ -26,6 +26,10 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from sk_twolayer.estimators import base
+from sk_twolayer.planning import plan
+from sk_twolayer.sparse import stream
+
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, y = make_rows(200)
@@ -496,3 +500,49 @@ def test_the_best_of_the_same_validation_rows_is_kept_by_a_warm_start(solver, ki
     assert max(model.validation_scores_[-2:]) < best
     assert model.best_validation_score_ == best == model.score(X_a, y_a)
     assert frozen([model.coefs_, model.intercepts_]) == weights
+
+
+# What another thread does in the middle of a call, at a moment that the test chooses.
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adamw"])
+def test_a_pickle_of_another_thread_waits_for_an_exchange_of_rows(solver, monkeypatch):
+    model = train(new(solver=solver), "sparse", CHUNKS[:3])
+    expected = train(copy.deepcopy(model), "sparse", CHUNKS[3:4])
+    exchange, threads, pickles = stream.exchange_rows, [], []
+
+    def exchange_while_another_thread_pickles(*arguments):
+        thread = threading.Thread(target=lambda: pickles.append(pickle.dumps(model)))
+        thread.start()
+        thread.join(0.5)  # time enough for a pickle that does not wait
+        threads.append((thread, thread.is_alive()))
+        exchange(*arguments)
+
+    monkeypatch.setattr(stream, "exchange_rows", exchange_while_another_thread_pickles)
+    train(model, "sparse", CHUNKS[3:4])
+    ((thread, waited),) = threads
+    assert waited
+    thread.join(PATIENCE)
+    assert_same_state(model, expected)
+    assert_same_state(pickle.loads(pickles[0]), expected)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adamw"])
+@pytest.mark.parametrize(
+    ("module", "when"), [(plan, "continue_training"), (base, "train"), (base, "exchanged")]
+)
+def test_reading_the_weights_does_not_disturb_a_call(solver, module, when, monkeypatch):
+    model = train(new(solver=solver), "sparse", CHUNKS[:3])
+    expected = train(copy.deepcopy(model), "sparse", CHUNKS[3:])
+    called = getattr(module, when)
+
+    def read_before(*arguments, **options):
+        assert len(model.coefs_) == 2
+        return called(*arguments, **options)
+
+    monkeypatch.setattr(module, when, read_before)
+    train(model, "sparse", CHUNKS[3:4])
+    monkeypatch.undo()
+    train(model, "sparse", CHUNKS[4:])
+    for mine, other in zip(model.coefs_, expected.coefs_, strict=True):
+        assert_allclose(mine, other, **CLOSE)

@@ -1,6 +1,7 @@
 """Validation samples are scored in training as the finished estimator would be scored on them."""
 
 import pickle
+import warnings
 from functools import cache
 
 import numpy as np
@@ -26,7 +27,10 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
 from sk_twolayer.display import LossCurveDisplay
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:scoring=.* scores validation samples"),
+]
 
 # A twentieth of the samples belongs to the second class.
 X, X_val, y, y_val = train_test_split(
@@ -265,19 +269,57 @@ def failing_scorer(estimator, X, y):
     raise KeyError("no such column")
 
 
-def test_a_scorer_that_fails_is_named():
+def test_an_exception_of_a_scorer_keeps_its_type_and_gets_a_note():
     samples = {"X_val": X_val, "y_val": y_val}
     for model in (make(scoring=failing_scorer), make(scoring=failing_scorer, early_stopping=True)):
         given = {} if model.early_stopping else samples
-        message = (
-            r"scoring=failing_scorer failed on the validation samples after \d+ updates: 'no such"
-        )
-        with pytest.raises(ValueError, match=message) as caught:
+        with pytest.raises(KeyError, match="no such column") as caught:
             model.fit(X, y, **given)
-        assert isinstance(caught.value.__cause__, KeyError)
+        (note,) = caught.value.__notes__
+        assert note.startswith("scoring=failing_scorer failed on the validation samples after ")
         assert not hasattr(model, "coefs_")
-    with pytest.raises(ValueError, match=r"scoring=f1 failed .* pos_label=1 is not a valid label"):
+    with pytest.raises(ValueError, match="pos_label=1 is not a valid label") as caught:
         make(scoring="f1", early_stopping=True).fit(X, np.array(["many", "few"])[y])
+    assert caught.value.__notes__[0].startswith("scoring=f1 failed")
+
+
+def test_scoring_without_validation_samples_warns():
+    with pytest.warns(UserWarning, match="scoring='f1' scores validation samples.*early_stopping"):
+        make(scoring="f1").fit(X, y)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "scoring=")
+        make(scoring="f1", early_stopping=True).fit(X, y)
+
+
+def test_a_scorer_cannot_reach_the_fit():
+    """It gets an estimator that trains on, and whose arrays it cannot make writeable."""
+    n_failed = [0]
+
+    def scorer(model, X, y):
+        model.classes_[:] = 7
+        model.loss_curve_.clear()
+        model.validation_scores_ = model.alpha_ = None
+        for array in (*model.coefs_, *model.intercepts_):
+            try:
+                array.flags.writeable = True
+            except ValueError:
+                n_failed[0] += 1
+        with pytest.raises(ValueError, match="read-only"):
+            model.coefs_[0][:] = 0
+        model.set_params(early_stopping=False).partial_fit(X, np.full(len(X), 7))
+        return 0.5
+
+    def steady(model, X, y):
+        return 0.5
+
+    model = make(scoring=scorer, early_stopping=True).fit(X, y)
+    assert n_failed[0] == 4 * model.n_iter_
+    expected = make(scoring=steady, early_stopping=True).fit(X, y)
+    for name in ("classes_", "loss_curve_", "validation_scores_", "alpha_"):
+        assert_array_equal(getattr(model, name), getattr(expected, name))
+    for mine, other in zip(model.coefs_, expected.coefs_, strict=True):
+        assert_array_equal(mine, other)
+        assert mine.flags.writeable
 
 
 def scorer_without_memory(estimator, X, y):
