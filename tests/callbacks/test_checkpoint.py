@@ -1,4 +1,4 @@
-"""Fits that are cut off and go on from a file: as the whole fit, bit for bit."""
+"""Fits that are cut off and resumed from a file end as the whole fit, bit for bit."""
 
 import os
 import pickle
@@ -27,9 +27,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
-from sk_twolayer import TwoLayerRegressor
+import sk_twolayer
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
 from sk_twolayer.callbacks import Checkpoint
-from sk_twolayer.callbacks import checkpoint as checkpoint_module
+
+CLOCK = "sk_twolayer.callbacks.checkpoint.monotonic"
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -94,12 +96,18 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_a_fit_that_goes_on_ends_as_the_whole_one(options, solver, kind, tmp_path):
+# Every solver with all of the options, and with both kinds of samples in turn.
+FITS = [
+    (name, solver, sorted(KINDS)[(i + j) % 2])
+    for i, name in enumerate(OPTIONS)
+    for j, solver in enumerate(STREAMING_SOLVERS)
+]
+
+
+@pytest.mark.parametrize(("name", "solver", "kind"), FITS)
+def test_a_resumed_fit_ends_as_the_whole_one(name, solver, kind, tmp_path):
     rows, path = KINDS[kind](X), tmp_path / "fit.pkl"
-    options = {"max_iter": 8, "solver": solver, **options}
+    options = {"max_iter": 8, "solver": solver, **OPTIONS[name]}
     whole = new(warm_start=True, **options).fit(rows, y)
     assert whole.n_iter_ > 4
     # Cut off twice; the file of the epoch that begins is written after the hooks.
@@ -110,13 +118,13 @@ def test_a_fit_that_goes_on_ends_as_the_whole_one(options, solver, kind, tmp_pat
     second.fit(rows, y)
     assert_same_state(second, whole)
     assert equal(second._training_state, whole._training_state)
-    for model in (second, whole):  # and they go on alike
+    for model in (second, whole):  # and they continue alike
         model.set_params(max_iter=2).fit(rows, y)
     assert_same_state(second, whole)
 
 
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
-def test_validation_rows_of_ones_own(solver, tmp_path):
+def test_validation_samples_that_are_given(solver, tmp_path):
     weights = {"sample_weight": np.arange(1.0, 161), "sample_weight_val": np.arange(160.0)}
     rows = {"X_val": X_val, "y_val": y_val, **weights}
     options = {"max_iter": 8, "solver": solver, "learning_rate": 0.5 if solver == "sgd" else 1.0}
@@ -155,22 +163,18 @@ def test_a_regressor(name, early_stopping, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["instance", "None"])
-def test_random_numbers_go_on(kind, tmp_path, monkeypatch):
-    def own(random_state):  # NumPy's global generator, with which random_state=None seeds its own
-        return np.random.RandomState(3)
-
-    monkeypatch.setattr("sk_twolayer.planning.plan.check_random_state", own)
-
+def test_random_numbers_continue(kind, tmp_path):
     def make():
+        np.random.seed(3)  # noqa: NPY002 -- which the fit draws a seed from if random_state=None
         generator = np.random.RandomState(7) if kind == "instance" else None
         return new(max_iter=6, dropout=0.3, early_stopping=True, random_state=generator)
 
     whole = make().set_params(warm_start=True).fit(X, y)
     resumed = fit_cut_off(make(), 5, tmp_path / "fit", X, y).fit(X, y)
-    assert_same_state(resumed, whole)  # the generator among it
+    assert_same_state(resumed, whole)  # the generator included
 
 
-def test_copies_go_on_too(tmp_path):
+def test_copies_of_a_checkpoint_are_resumed(tmp_path):
     whole = new(max_iter=6, warm_start=True).fit(X, y)
     resumed = fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)
     for _ in range(2):
@@ -188,7 +192,7 @@ def test_in_a_pipeline(tmp_path):
     assert_same_state(pipeline[-1], whole[-1])
 
 
-def test_rows_that_are_dense_now_are_gone_on_with(tmp_path):
+def test_a_fit_on_sparse_samples_is_resumed_on_dense_ones(tmp_path):
     whole = new(max_iter=6, solver="adamw").fit(X, y)
     resumed = fit_cut_off(new(max_iter=6, solver="adamw"), 5, tmp_path / "fit", X, y)
     resumed.fit(X.toarray(), y)
@@ -196,7 +200,7 @@ def test_rows_that_are_dense_now_are_gone_on_with(tmp_path):
     assert_allclose(resumed.coefs_[0], whole.coefs_[0], rtol=1e-7, atol=1e-9)
 
 
-def test_what_was_set_since_is_gone_on_with(tmp_path):
+def test_a_resumed_fit_takes_what_was_set_since(tmp_path):
     fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)
     # Weights: a warm start from them, which knows nothing of the fit before.
     resumed = Checkpoint.load(tmp_path / "fit")
@@ -227,35 +231,38 @@ def test_a_last_epoch_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def written(monkeypatch):
-    """The epochs of each file that is written from here on, which is not."""
-    written = []
-    monkeypatch.setattr(
-        checkpoint_module, "write_whole", lambda model, path: written.append(model.n_iter_)
-    )
-    return written
+def epochs_of_files(path, *callbacks, **options):
+    """Fit seven epochs; return the number of epochs of each file that was written."""
+    found = []
+
+    def look(epoch=None):
+        n_epochs = Checkpoint.load(path).n_iter_ if path.exists() else None
+        if n_epochs not in (None, *found):
+            found.append(n_epochs)
+
+    checkpoint = Checkpoint(path, **options)
+    new(max_iter=7).set_callbacks(*callbacks, Hook(look), checkpoint).fit(X, y)
+    look()
+    return found
 
 
 @pytest.mark.parametrize(
     ("every", "expected"), [(1, [1, 2, 3, 4, 5, 6]), (2, [2, 4, 6]), (3, [3, 6]), (7, [])]
 )
-def test_every_so_many_epochs(every, expected, written, tmp_path):
-    new(max_iter=7).set_callbacks(Checkpoint(tmp_path / "fit", every=every)).fit(X, y)
-    assert written == expected
+def test_every_so_many_epochs(every, expected, tmp_path):
+    assert epochs_of_files(tmp_path / "fit", every=every) == expected
 
 
-def test_every_so_many_seconds(written, tmp_path, monkeypatch):
+def test_every_so_many_seconds(tmp_path, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(checkpoint_module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(CLOCK, lambda: now[0])
     times = {2: 5.0, 3: 9.9, 4: 10.0, 5: 19.9, 6: 40.0, 7: 49.9}  # when an epoch starts
 
     def tell_time(epoch):
         now[0] = times.get(epoch, 0.0)
 
-    checkpoint = Checkpoint(tmp_path / "fit", every=timedelta(seconds=10))
-    new(max_iter=7).set_callbacks(Hook(tell_time), checkpoint).fit(X, y)
-    assert written == [3, 5]  # at 10 and at 40 seconds
+    found = epochs_of_files(tmp_path / "fit", Hook(tell_time), every=timedelta(seconds=10))
+    assert found == [3, 5]  # at 10 and at 40 seconds
 
 
 def test_a_safe_format(tmp_path):
@@ -263,75 +270,83 @@ def test_a_safe_format(tmp_path):
     options = {"max_iter": 6, "early_stopping": True, "solver": "adamw"}
     whole = new(warm_start=True, **options).fit(X, y)
     resumed = fit_cut_off(new(**options), 5, path, X, y)
-    assert skops.io.get_untrusted_types(file=path) == ["sk_twolayer.TwoLayerClassifier"]
+    address = f"{TwoLayerClassifier.__module__}.TwoLayerClassifier"
+    assert skops.io.get_untrusted_types(file=path) == [address]
     assert_same_state(resumed.fit(X, y), whole)
 
 
 # Processes that are killed.
 
-BEFORE = """
-import os, pickle, signal, sys, warnings
-from unittest import mock
-import numpy as np
-from sk_twolayer.callbacks import Checkpoint
-from sk_twolayer.callbacks import checkpoint as checkpoint_module
-from sk_twolayer.optimizers import AdamW
+KILLED_FIT = {"max_iter": 5, "solver": "adamw", "early_stopping": True, "dropout": 0.2}
 
-sys.path.insert(0, {tests!r})
+# Fits in processes that are killed before a chosen line; prints the folder of each, and how many
+# files had been put in their place. Chosen are the lines around each change of the folder by the
+# first and the third file, and a few others.
+KILL = """
+import os, signal, sys, warnings
+from itertools import pairwise
+
+sys.path.insert(0, TESTS)
 from estimator_state import make_rows, new
+from faults import Moments, choose
+from sk_twolayer.callbacks import Checkpoint
 
 warnings.simplefilter("ignore")
 X, y = make_rows()
-options = dict(max_iter=8, solver="adamw", early_stopping=True, dropout=0.2, random_state=0)
-calls = [0]
 
+def files():
+    return {entry.name: entry.inode() for entry in os.scandir("rehearsal")}
 
-def killing(original, at, how=lambda *args: None):
-    def call(*args, **kwargs):
-        calls[0] += 1
-        if calls[0] == at:
-            how(*args)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(*args, **kwargs)
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    return call
+def fit(folder, actions=None, watch=str):
+    os.mkdir(folder)
+    checkpoint = Checkpoint(os.path.join(folder, "fit.pkl"))
+    with Moments(actions, watch) as moments:
+        new(**OPTIONS).set_callbacks(checkpoint).fit(X, y)
+    return moments.seen
 
-
-def write_half(checkpoint, file):
-    whole = pickle.dumps(checkpoint)
-    file.write(whole[: len(whole) // 2])
-    file.flush()
+fit("once")  # so that what is done once in a process has been done
+seen = fit("rehearsal", watch=files)
+changes = [i + 1 for i in range(1, len(seen)) if seen[i] != seen[i - 1]]
+assert len(changes) == 2 * 4, changes  # a file appears, and is put in its place
+around = [change - before for change in changes[:2] + changes[4:6] for before in (1, 0)]
+for moment in around + choose(len(seen), 3, n_last=0):
+    if os.fork() == 0:
+        fit(str(moment), {moment: die})
+    _, status = os.wait()
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    inodes = [found.get("fit.pkl") for found in seen[:moment]]
+    print(moment, sum(a != b for a, b in pairwise(inodes)))
 """
 
-DEATHS = {
-    "in an update": ("AdamW, 'update', killing(AdamW.update, 75)", 4),
-    "before a file": ("checkpoint_module, 'write_whole', killing(None, 1)", None),
-    "in half a file": ("checkpoint_module.pickle, 'dump', killing(pickle.dump, 3, write_half)", 2),
-    "before a file is in its place": ("os, 'replace', killing(os.replace, 4)", 3),
-}
 
-
-def run(code, *arguments):
-    code = BEFORE.format(tests=os.path.dirname(estimator_state.__file__)) + code
-    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], timeout=240)
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
-@pytest.mark.parametrize(("death", "n_epochs"), DEATHS.values(), ids=DEATHS)
-def test_a_killed_process_leaves_the_last_whole_file(death, n_epochs, tmp_path):
-    path = tmp_path / "fit.pkl"
-    train = "new(**options).set_callbacks(Checkpoint(sys.argv[1])).fit(X, y)"
-    killed = run(f"mock.patch.object({death}).start()\n{train}", path)
-    assert killed.returncode == -signal.SIGKILL
-    if n_epochs is None:
-        assert not path.exists()
-        return
-    assert Checkpoint.load(path).n_iter_ == n_epochs
-    resumed = Checkpoint.load(path).set_callbacks(Checkpoint(path)).fit(X, y)
-    assert not path.with_name("fit.pkl.part").exists()  # the next to write has used it up
-    options = {"max_iter": 8, "solver": "adamw", "early_stopping": True, "dropout": 0.2}
-    whole = new(warm_start=True, **options).fit(X, y)
-    assert_same_state(resumed.set_callbacks(), whole)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_killed_at_any_moment_leaves_the_last_whole_file(tmp_path):
+    code = KILL.replace("TESTS", repr(os.path.dirname(estimator_state.__file__)))
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("**OPTIONS", f"**{KILLED_FIT}")],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=tmp_path,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    whole = new(warm_start=True, **KILLED_FIT).fit(X, y)
+    killed = dict(line.split() for line in done.stdout.splitlines())
+    assert set(killed.values()) >= {"0", "1", "2", "3"}
+    for moment, n_epochs in killed.items():
+        path = tmp_path / moment / "fit.pkl"
+        assert path.exists() == (n_epochs != "0")
+        if path.exists():
+            assert Checkpoint.load(path).n_iter_ == int(n_epochs)
+            resumed = Checkpoint.load(path).set_callbacks(Checkpoint(path)).fit(X, y)
+            assert_same_state(resumed.set_callbacks(), whole)
+            # A file that was not put in its place has been used up by the resumed fit.
+            left = {file.name for file in path.parent.iterdir()}
+            assert left == {"fit.pkl"} or n_epochs == "4"
 
 
 # What goes wrong.
@@ -422,7 +437,7 @@ def test_files_that_are_no_checkpoints(tmp_path):
 
 
 def test_another_version_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("sk_twolayer.estimators.persistence.our_version", lambda: "99.0")
+    monkeypatch.setattr(sk_twolayer, "__version__", "99.0")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)
@@ -449,7 +464,7 @@ def test_what_is_refused_before_the_fit(tmp_path, monkeypatch):
             Checkpoint(tmp_path / "fit", every=every)
     with pytest.raises(FileNotFoundError, match="is in no folder: make"):
         Checkpoint(tmp_path / "missing" / "fit")
-    monkeypatch.setattr(checkpoint_module, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install skops"):
+    monkeypatch.setitem(sys.modules, "skops", None)  # as if it were not installed
+    with pytest.raises(ImportError, match="pip install skops"):
         Checkpoint(tmp_path / "fit.skops")
     assert list(tmp_path.iterdir()) == []
