@@ -5,6 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
@@ -154,3 +156,17 @@ def test_callbacks_refuse_a_number_that_float_cannot_hold(value):
     for callback, name in ((EarlyStopping, "target"), (TimeLimit, "seconds")):
         with pytest.raises(ValueError, match=rf"{name}=.*000.* float"):
             callback(value)
+
+
+# Parameters that were set by hand.
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+@pytest.mark.parametrize("samples", [X, csr_array(X)], ids=["dense", "sparse"])
+def test_parameters_may_be_set_to_lists(make, samples):
+    model = make().fit(X, y)
+    expected, hidden = model.predict(samples), model.transform(samples)
+    model.coefs_ = [W.tolist() for W in model.coefs_]
+    model.intercepts_ = [b.tolist() for b in model.intercepts_]
+    assert_array_equal(model.predict(samples), expected)
+    assert_array_equal(model.transform(samples), hidden)
