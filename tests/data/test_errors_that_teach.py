@@ -1,9 +1,13 @@
 """Errors that name what is wrong and what to do, and forms of input that are as good as others."""
 
+import datetime
 import inspect
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
@@ -156,6 +160,221 @@ def test_callbacks_refuse_a_number_that_float_cannot_hold(value):
     for callback, name in ((EarlyStopping, "target"), (TimeLimit, "seconds")):
         with pytest.raises(ValueError, match=rf"{name}=.*000.* float"):
             callback(value)
+
+
+# y.
+
+
+def test_continuous_targets_lead_to_the_regressor():
+    for targets in (X[:, 0], X[:, :2], X[:, 0].astype(np.float32).tolist()):
+        for call in (
+            lambda targets=targets: classifier().fit(X, targets),
+            lambda targets=targets: classifier().partial_fit(X, targets, classes=[0, 1]),
+            lambda targets=targets: classifier().fit(X, y, X_val=X, y_val=targets),
+        ):
+            with pytest.raises(ValueError, match=r"Unknown label type: continu.*TwoLayerRegressor"):
+                call()
+
+
+@pytest.mark.parametrize(
+    "make", [list, partial(np.array, dtype=object), partial(pd.DataFrame, dtype=object)]
+)
+def test_targets_that_float_cannot_hold_are_named(make):
+    targets = make([*range(59), HUGE] if make is list else [[1, 2]] * 59 + [[HUGE, 3]])
+    for call in (
+        lambda: regressor().fit(X, targets),
+        lambda: regressor().partial_fit(X, targets),
+        lambda: regressor().fit(X, y, X_val=X, y_val=targets),
+    ):
+        with pytest.raises(ValueError, match=r"y must hold real numbers.*1e\+400.*too large"):
+            call()
+    with pytest.raises(ValueError, match="Unknown label type"):
+        classifier().fit(X, targets)
+
+
+@pytest.mark.parametrize("value", [HUGE, [1] * 59 + [HUGE], np.array([HUGE] * 60)])
+def test_weights_that_float_cannot_hold_are_named(value):
+    for call, name in (
+        (lambda: classifier().fit(X, y, value), "sample_weight"),
+        (lambda: regressor().partial_fit(X, y, value), "sample_weight"),
+        (lambda: classifier().fit(X, y, X_val=X, y_val=y, sample_weight_val=value), "weight_val"),
+    ):
+        with pytest.raises(ValueError, match=rf"{name} holds 1e\+400.*too large"):
+            call()
+
+
+@pytest.mark.parametrize("kind", ["M8[s]", "m8[s]"])
+def test_nat_is_a_missing_label(kind):
+    labels = y.astype(kind)
+    missing = labels.copy()
+    missing[7] = "NaT"
+    for some in (missing, pd.Series(missing), missing[:, np.newaxis]):
+        for call in (
+            lambda some=some: classifier().fit(X, some),
+            lambda some=some: classifier().partial_fit(X, some, classes=labels[:3]),
+            lambda some=some: classifier().fit(X, labels, X_val=X, y_val=some),
+        ):
+            with pytest.raises(ValueError, match="Input y contains NaT"):
+                call()
+    assert_array_equal(classifier().fit(X, labels).classes_, labels[:3])
+
+
+# Samples that are not numbers.
+
+COLOURS = np.array(["red", "blue", "green"])[y]
+DATES = [datetime.date(2020, 1, 1 + day) for day in range(20)] * 3
+
+
+def frame(module, **columns):
+    numbers = {name: X[:, column] for column, name in enumerate("abc")}
+    return module.DataFrame(numbers | columns)
+
+
+@pytest.mark.parametrize("module", [pd, pl])
+def test_a_column_of_strings_is_named(module):
+    message = r"'colour' of X .*'(red|blue)'.*OneHotEncoder.*ColumnTransformer"
+    strings = frame(module, colour=COLOURS.tolist())
+    assert_refused(strings, message)
+    if module is pd:
+        strings["colour"] = strings["colour"].astype("category")
+        assert_refused(strings, message)
+        strings["d"] = strings.pop("colour").astype(object)
+        strings.columns = ["a", "a", "a", "colour"]  # names may repeat
+        assert_refused(strings, message)
+    else:
+        assert_refused(strings.with_columns(pl.col("colour").cast(pl.Categorical)), message)
+
+
+def test_a_column_of_strings_is_named_in_arrays_of_objects_and_in_lists():
+    strings = X.astype(object)
+    strings[:, 2] = COLOURS
+    assert_refused(strings, r"Column 2 of X .*'red'.*OneHotEncoder.*ColumnTransformer")
+    assert_refused(strings.tolist(), r"Column 2 of X .*'red'.*OneHotEncoder.*ColumnTransformer")
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [({"a": 1}, TypeError), ([1, 2], ValueError), (datetime.date(2020, 1, 1), TypeError)],
+)
+def test_a_column_of_objects_is_named(value, error):
+    objects = X.astype(object)
+    objects[3, 1] = value
+    assert_refused(objects, r"Column 1 of X holds .*Encode", error)
+
+
+@pytest.mark.parametrize("values", [DATES, pd.date_range("2020", periods=60).tolist()])
+@pytest.mark.parametrize("module", [pd, pl])
+def test_a_column_of_dates_is_named(module, values):
+    assert_refused(
+        frame(module, when=values), "'when' of X .*dividing by a unit", (ValueError, TypeError)
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.date_range("2020", periods=60),
+        pd.date_range("2020", periods=60, tz="UTC"),
+        pd.to_timedelta(np.arange(60), unit="D"),
+        X[:, 0] + 1j,
+    ],
+    ids=["dates", "dates of a time zone", "durations", "complex"],
+)
+def test_a_column_that_numpy_does_not_promote_is_named(values):
+    data = frame(pd, when=values)
+    assert_refused(data, f"'when' of X has dtype {data['when'].dtype.name[:8]}.*real numbers")
+    assert_refused(data[["when"]], "'when' of X has dtype .*real numbers")
+
+
+@pytest.mark.parametrize("dtype", [pl.Date, pl.Datetime("us"), pl.Duration("us"), pl.Time])
+def test_a_column_that_polars_makes_numbers_of_is_named(dtype):
+    assert_refused(
+        frame(pl, when=pl.Series(range(60)).cast(dtype)), "'when' of X has dtype .*by a unit"
+    )
+
+
+def test_missing_values_are_still_called_missing():
+    for missing in (
+        frame(pd, d=pd.array([pd.NA] * 60, dtype="Int64")),
+        frame(pd, d=[None] * 60),
+        frame(pl, d=[None, *X[1:, 3]]),
+    ):
+        assert_refused(missing, "Input X contains NaN")
+    missing = frame(pd, colour=pd.array([pd.NA] * 60, dtype="string"))
+    assert_refused(missing, "'colour' of X holds <NA>", TypeError)
+
+
+def test_columns_of_numbers_of_any_kind_are_welcome():
+    data = frame(
+        pd,
+        objects=pd.Series(y, dtype=object),
+        digits=y.astype(str),
+        bools=y > 0,
+    )
+    plain = data.astype(float)
+    assert_array_equal(classifier().fit(data, y).coefs_[0], classifier().fit(plain, y).coefs_[0])
+    assert_array_equal(
+        classifier().fit(data, y).predict(plain), classifier().fit(plain, y).predict(data)
+    )
+
+
+@pytest.mark.parametrize("make", [np.asarray, pd.DataFrame, np.ndarray.tolist])
+def test_a_value_that_float_cannot_hold_is_named(make):
+    huge = X.astype(object)
+    huge[5, 3] = HUGE
+    assert_refused(make(huge), r"Column 3 of X holds 1e\+400, a value too large")
+
+
+# Arrays of other libraries.
+
+
+class Array:
+    """An array of the array API standard that NumPy does not convert."""
+
+    def __init__(self, values):
+        self.values, self.dtype, self.shape = values, "float64", values.shape
+
+    def __array_namespace__(self, api_version=None):
+        return np
+
+
+class HostArray(Array):
+    """An array of the standard that NumPy converts."""
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+
+class DeviceArray(Array):
+    """A tensor on another device."""
+
+    __array_namespace__ = None
+
+    def __dlpack__(self, **options):
+        raise BufferError("another device")
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("use tensor.cpu() first")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"), [(Array, "no __array__"), (DeviceArray, r"use tensor\.cpu\(\) first")]
+)
+def test_arrays_that_numpy_does_not_convert(make, reason):
+    message = rf"NAME is of .*\.{make.__name__}.* cannot convert \(.*{reason}.*NumPy arrays"
+    assert_refused(make(X), message.replace("NAME", "X"), TypeError)
+    for estimator in (classifier, regressor):
+        with pytest.raises(TypeError, match=message.replace("NAME", "y")):
+            estimator().fit(X, make(y))
+        with pytest.raises(TypeError, match=message.replace("NAME", "sample_weight")):
+            estimator().fit(X, y, make(weights))
+
+
+def test_arrays_that_numpy_converts_are_as_good_as_numpy_arrays():
+    model = classifier().fit(HostArray(X), HostArray(y), HostArray(weights))
+    plain = classifier().fit(X, y, weights)
+    assert_array_equal(model.coefs_[0], plain.coefs_[0])
+    assert_array_equal(model.predict_proba(HostArray(X)), plain.predict_proba(X))
 
 
 # Parameters that were set by hand.
