@@ -75,6 +75,8 @@ class ClassTargets:
     check_form = staticmethod(check_labels)
 
     def __init__(self, classes, indicator):
+        if not classes.dtype.isnative:
+            classes = classes.astype(classes.dtype.newbyteorder("="))
         self.classes, self.indicator = classes, indicator
         two = len(classes) == 2 and not indicator
         self.n_outputs = 1 if two else len(classes)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import ceil
 
 import numpy as np
-from scipy.sparse import coo_array, issparse
+from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_array, validate_data
 
@@ -30,7 +30,7 @@ REAL_NUMBERS = (
 
 def computing_dtype(X):
     """Return float32 if it holds every value of X's dtype exactly, else float64."""
-    narrow = X.dtype == np.float32 or (X.dtype.kind in "iub" and X.dtype.itemsize <= 2)
+    narrow = X.dtype.str[1:] in ("f4", "i1", "i2", "u1", "u2", "b1")  # of any byte order
     return np.dtype(np.float32 if narrow else np.float64)
 
 
@@ -230,25 +230,25 @@ def check_container(array, name):
 def check_sparse(X, name):
     """Return a sparse array whose indices are valid; conversions and products would not check.
 
-    Its indices are read through a container of this function's own, as SciPy's check may shorten
-    the arrays of the container that it is called on.
+    It is a container of this function's own, in the byte order of the machine, as SciPy's check may
+    shorten the arrays of the container that it is called on. A vector is returned dense.
     """
-    if not issparse(X) or X.ndim != 2:
-        return X
     try:
-        if X.format == "coo":
-            coo_array((X.data, X.coords), shape=X.shape)
-        else:
-            if X.format not in ("csr", "csc", "bsr"):
-                X = X.tocsr()
-            parts = X.data, X.indices, X.indptr
-            type(X)(parts, shape=X.shape).check_format(full_check=True)
-    except (ValueError, IndexError) as error:
+        if X.format == "lil" and [*map(len, X.rows)] != [*map(len, X.data)]:
+            raise ValueError("its lists of indices and of values differ in length")
+        if X.format in ("lil", "dok"):
+            X = X.tocoo()
+        parts = {"coo": ["coords"], "dia": ["offsets"]}.get(X.format, ["indices", "indptr"])
+        data = X.data.astype(X.data.dtype.newbyteorder("="), copy=False)
+        X = type(X)((data, *(getattr(X, part) for part in parts)), shape=X.shape)
+        if X.format in ("csr", "csc", "bsr"):
+            X.check_format(full_check=True)
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise ValueError(
             f"{name} is a broken sparse array: {error}. Build it anew; check_format() of CSR, CSC "
             f"and BSR arrays finds such errors."
         ) from error
-    return X
+    return X if X.ndim == 2 else X.toarray()
 
 
 def refuse_overflow(X, dtype, name):

@@ -2,6 +2,8 @@
 
 import datetime
 import inspect
+import subprocess
+import sys
 from fractions import Fraction
 from functools import partial
 
@@ -10,7 +12,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csc_array, csr_array, dia_array
 from sklearn.base import clone
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
@@ -56,6 +58,108 @@ def assert_refused(samples, message, error=ValueError):
     ):
         with pytest.raises(error, match=message):
             call()
+
+
+# Sparse arrays whose indices lead outside of them.
+
+BROKEN_SPARSE_ARRAYS = """
+import warnings
+from contextlib import suppress
+import numpy as np
+import scipy.sparse
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
+
+warnings.simplefilter("ignore")
+rng = np.random.RandomState(0)
+X, y = rng.uniform(1, 2, (60, 5)), np.arange(60) % 3
+labels = np.c_[y == 0, y == 1, y == 2, y > 0, y < 2].astype(int)
+fitted = TwoLayerClassifier(3, max_iter=1, random_state=0).fit(X, y)
+stream = TwoLayerClassifier(3, random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+regressor = TwoLayerRegressor(3, max_iter=1)
+anew = TwoLayerClassifier(3, max_iter=1)
+calls = {
+    "fit": lambda broken: anew.fit(broken(X), y),
+    "X_val": lambda broken: anew.fit(X, y, X_val=broken(X), y_val=y),
+    "partial_fit": lambda broken: stream.partial_fit(broken(X), y),
+    "predict": lambda broken: fitted.predict(broken(X)),
+    "transform": lambda broken: fitted.transform(broken(X)),
+    "label indicator": lambda broken: anew.fit(X, broken(labels)),
+    "continuous y": lambda broken: regressor.fit(X, broken(X)),
+}
+
+
+def set_entry(attribute, position, value):
+    def change(array):
+        parts = getattr(array, attribute)
+        (parts[1] if attribute == "coords" else parts)[position] = value
+    return change
+
+
+def shorten(attribute):
+    return lambda array: setattr(array, attribute, getattr(array, attribute)[:1])
+
+
+compressed = [set_entry("indices", 0, 77), set_entry("indices", 0, -1), shorten("indices")]
+compressed += [set_entry("indptr", -1, 10**6), set_entry("indptr", 1, -7), shorten("data")]
+lists = [[77], [-1], [], [77] * 5, [-1] * 5, [2**40] * 5, [0, 1, 2, 3, 4, 0, 0, 0], ["a"] * 5]
+keys = [(77, 0), (0, 77), (-1, 0), (2**40, 0), ("a", 0), 5]
+changes = {
+    "csr": compressed,
+    "csc": compressed,
+    "bsr": compressed,
+    "coo": [set_entry("coords", 0, 77), set_entry("coords", 0, -1), shorten("data")],
+    "lil": [set_entry("rows", 0, row) for row in lists] + [shorten("rows"), shorten("data")],
+    "dok": [lambda array, key=key: array._dict.update({key: 1}) for key in keys],
+    "dia": [shorten("offsets"), lambda array: setattr(array, "data", array.data[0])],
+}
+
+
+def outcome(call, *arguments):
+    try:
+        call(*arguments)
+    except ValueError as error:
+        return "refused" if "broken sparse array" in str(error) else error
+    except Exception as error:
+        return repr(error)
+    return "accepted"
+
+
+def make(name, change, dense):
+    array = getattr(scipy.sparse, name)(dense)
+    change(array)
+    return array
+
+
+for container in ("array", "matrix"):
+    for format, some in changes.items():
+        for number, change in enumerate(some):
+            for name, call in calls.items():
+                print(format, container, number, name, end=": ", flush=True)
+                broken = lambda dense: make(f"{format}_{container}", change, dense)
+                print(outcome(call, broken), flush=True)
+
+for format in ("coo", "csr"):
+    with suppress(ValueError):  # SciPy before 1.15 has no CSR vectors
+        vector = getattr(scipy.sparse, f"{format}_array")(np.arange(1.0, 61))
+        (vector.coords[0] if format == "coo" else vector.indices)[0] = 10**6
+        for estimator in (anew, regressor):
+            print(format, "vector", end=": ", flush=True)
+            print(outcome(estimator.fit, X, vector), flush=True)
+"""
+
+
+def test_broken_sparse_arrays_of_every_format_are_refused_and_crash_nothing():
+    command = [sys.executable, "-c", BROKEN_SPARSE_ARRAYS]
+    run = subprocess.run(command, capture_output=True, text=True)
+    lines = run.stdout.splitlines()
+    assert run.returncode == 0, (lines[-1:], run.stderr[-500:])  # the last line names the crash
+    assert len(lines) > 400
+    assert [line for line in lines if not line.endswith(": refused")] == []
+
+
+@pytest.mark.parametrize("estimator", [classifier, regressor])
+def test_a_sparse_vector_y_is_as_good_as_a_dense_one(estimator):
+    assert_array_equal(estimator().fit(X, coo_array(y)).coefs_[0], estimator().fit(X, y).coefs_[0])
 
 
 # Hyper-parameters.
@@ -389,3 +493,86 @@ def test_parameters_may_be_set_to_lists(make, samples):
     model.intercepts_ = [b.tolist() for b in model.intercepts_]
     assert_array_equal(model.predict(samples), expected)
     assert_array_equal(model.transform(samples), hidden)
+
+
+# Byte order.
+
+NUMBERS = ["f4", "f8", "i2", "i4", "i8", "u2"]
+
+
+def swap(array):
+    """The same numbers in the byte order of other machines."""
+    if isinstance(array, np.ndarray):
+        return array.astype(array.dtype.newbyteorder("S"))
+    parts = (array.offsets,) if array.format == "dia" else (array.indices, array.indptr)
+    swapped = type(array)((swap(array.data), *parts), shape=array.shape)
+    assert not swapped.dtype.isnative
+    return swapped
+
+
+def assert_alike(one, other):
+    """Two fits to the bit."""
+    for name in ("coefs_", "intercepts_"):
+        for a, b in zip(getattr(one, name), getattr(other, name), strict=True):
+            assert a.dtype == b.dtype
+            assert_array_equal(a, b)
+    assert one.loss_curve_ == other.loss_curve_
+    assert one.validation_scores_ == other.validation_scores_
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array, csc_array, dia_array])
+@pytest.mark.parametrize("dtype", NUMBERS)
+@pytest.mark.parametrize("make", [classifier, regressor])
+@pytest.mark.parametrize("solver", ["adamw", "lbfgs"])
+def test_the_byte_order_of_samples_does_not_matter(container, dtype, make, solver):
+    native = container((10 * X).astype(dtype))
+    swapped = swap(native)
+    validation = {"X_val": native, "y_val": y}
+    model = make(solver=solver).fit(native, y, **validation)
+    assert_alike(make(solver=solver).fit(swapped, y, X_val=swapped, y_val=y), model)
+    assert model.coefs_[0].dtype == (np.float32 if dtype in ("f4", "i2", "u2") else np.float64)
+    assert_array_equal(model.predict(swapped), model.predict(native))
+    assert_array_equal(model.transform(swapped), model.transform(native))
+    assert model.transform(swapped).dtype == model.transform(native).dtype
+    if solver == "adamw":
+        options = {"classes": [0, 1, 2]} if make is classifier else {}
+        streams = make(), make()
+        for stream, samples in zip(streams, (swapped, native), strict=True):
+            stream.partial_fit(samples, y, **options).partial_fit(samples, y)
+        assert_alike(*streams)
+        assert_array_equal(streams[0].predict(swapped), streams[1].predict(native))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8"])
+@pytest.mark.parametrize(
+    ("make", "targets"), [(classifier, y), (classifier, indicator), (regressor, 3 * y + 1)]
+)
+def test_the_byte_order_of_y_and_of_weights_does_not_matter(dtype, make, targets):
+    samples, native, w = X.astype(np.float32), targets.astype(dtype), weights.astype(dtype)
+    options = {"X_val": samples, "y_val": native, "sample_weight_val": w}
+    swapped = {"X_val": samples, "y_val": swap(native), "sample_weight_val": swap(w)}
+    model = make().fit(samples, native, w, **options)
+    other = make().fit(samples, swap(native), swap(w), **swapped)
+    assert_alike(other, model)
+    assert other.predict(samples).dtype == model.predict(samples).dtype
+    streams = make(), make()
+    for stream, order in zip(streams, (swap, np.asarray), strict=True):
+        known = {} if make is regressor else {"classes": order(np.arange(3).astype(dtype))}
+        stream.partial_fit(samples, order(native), sample_weight=order(w), **known)
+        stream.partial_fit(samples, order(native), sample_weight=order(w), **known)
+    assert_alike(*streams)
+    if make is classifier:
+        assert other.classes_.dtype == model.classes_.dtype
+        assert streams[0].classes_.dtype == streams[1].classes_.dtype
+
+
+def test_the_byte_order_of_labels_that_are_no_numbers_does_not_matter():
+    for labels in (COLOURS, y.astype("M8[s]")):
+        model = classifier().fit(X, swap(labels))
+        assert_array_equal(model.predict(X), classifier().fit(X, labels).predict(X))
+        model.partial_fit(X, labels, classes=swap(np.unique(labels)))
+
+
+def test_a_sparse_label_indicator_of_another_byte_order():
+    native = csr_array(indicator)
+    assert_alike(classifier().fit(X, swap(native)), classifier().fit(X, native))
