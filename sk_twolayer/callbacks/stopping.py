@@ -9,6 +9,16 @@ from sk_twolayer.callbacks.tasks import TrainingCallback
 from sk_twolayer.training import Observer
 
 
+def as_float(name, value):
+    """Return a number as a float; refuse anything else, and more than a float can hold."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{name}={value!r} must be a number.")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{name}={value!r} is more than a float can hold.") from error
+
+
 @dataclass(frozen=True)
 class EarlyStopping(TrainingCallback):
     """Stop a fit after the first epoch whose score reaches a target.
@@ -40,10 +50,8 @@ class EarlyStopping(TrainingCallback):
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.target, Real) or isnan(self.target):
-            raise TypeError(
-                f"target={self.target!r} must be a number: the score of an epoch that ends the fit."
-            )
+        if isnan(as_float("target", self.target)):
+            raise TypeError("target=nan must be a number: the score of an epoch that ends the fit.")
 
     def observe(self, make_checkpoint):
         """Return the observer of one fit."""
@@ -98,9 +106,7 @@ class TimeLimit(TrainingCallback):
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.seconds, Real):
-            raise TypeError(f"seconds={self.seconds!r} must be a number.")
-        if not self.seconds > 0:
+        if not as_float("seconds", self.seconds) > 0:
             raise ValueError(f"seconds={self.seconds!r} must be above zero: a fit takes some time.")
 
     def observe(self, make_checkpoint):

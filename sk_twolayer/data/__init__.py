@@ -1,8 +1,9 @@
 """Samples, targets and weights: checked, and brought into the form of the network.
 
-``validation`` checks samples; ``class_targets`` and ``regression_targets`` encode y for the network
-and decode its scores; ``weights`` turns the weights of samples and classes into one; ``statistics``
-summarises the columns; and ``batches`` draws samples. Nothing here knows the network.
+``validation`` checks samples, and ``misfits`` finds values that are no numbers; ``class_targets``
+and ``regression_targets`` encode y for the network and decode its scores; ``weights`` turns the
+weights of samples and classes into one; ``statistics`` summarises the columns; and ``batches``
+draws samples. Nothing here knows the network.
 """
 
 from sk_twolayer.data.batches import Data, draw_batches, gather, updates_per_epoch

@@ -21,8 +21,14 @@ from sk_twolayer.data.weights import cast_weights, multiply_weights, weigh_class
 def check_labels(y):
     """Return y as one-dimensional labels or as a dense label indicator of 0 and 1."""
     refuse_mixed_types(y, "y")
+    form = type_of_target(y)
+    if form.startswith("continuous"):
+        raise ValueError(
+            f"Unknown label type: {form}. y holds numbers that are not whole, and labels are. For "
+            f"continuous targets there is TwoLayerRegressor; np.digitize makes classes of them."
+        )
     check_classification_targets(y)
-    if type_of_target(y) == "multilabel-indicator":
+    if form == "multilabel-indicator":
         y = y.toarray() if issparse(y) else np.asarray(y)
         values = np.unique(y)
         if not np.isin(values, [0, 1]).all():
@@ -31,7 +37,10 @@ def check_labels(y):
                 f"one, for example with (y > 0).astype(int)."
             )
         return y.astype(np.uint8)
-    return column_or_1d(y, warn=True)
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind in "mM" and np.isnat(y).any():
+        raise ValueError("Input y contains NaT, a missing value. Leave such samples out.")
+    return y
 
 
 class ClassTargets:
@@ -66,6 +75,8 @@ class ClassTargets:
     check_form = staticmethod(check_labels)
 
     def __init__(self, classes, indicator):
+        if not classes.dtype.isnative:
+            classes = classes.astype(classes.dtype.newbyteorder("="))
         self.classes, self.indicator = classes, indicator
         two = len(classes) == 2 and not indicator
         self.n_outputs = 1 if two else len(classes)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import column_or_1d
 
+from sk_twolayer.data.misfits import find_misfit
 from sk_twolayer.data.validation import refuse_overflow
 from sk_twolayer.data.weights import cast_weights
 
@@ -18,13 +19,13 @@ def check_numbers(y):
     y = y.toarray() if issparse(y) else np.asarray(y)
     try:
         if y.dtype.kind not in "fiubO":
-            raise TypeError(f"it has dtype {y.dtype}")
+            raise TypeError(y.dtype)
         with np.errstate(over="ignore"):
             y = y.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
-            f"y must hold real numbers, and does not: {error}. Convert strings of digits with "
-            f"y.astype(float), and dates by dividing by a unit; for labels there is "
+            f"y must hold real numbers, and holds {find_misfit(y)[0] or y.dtype}. Convert strings "
+            f"of digits with y.astype(float), and dates by dividing by a unit; for labels there is "
             f"TwoLayerClassifier."
         ) from error
     if not np.isfinite(y).all():

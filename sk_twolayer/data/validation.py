@@ -2,27 +2,35 @@
 
 scikit-learn's validators do most of it. Beyond them, this module refuses what they let pass and a
 network cannot use: dates, sparse arrays with indices outside of them, and values that the computing
-dtype cannot hold. Nothing is written to the estimator. What `fit` learns about the columns goes to
-a draft of the estimator, and is published together with everything else.
+dtype cannot hold. Errors name the column that holds no numbers. Nothing is written to the
+estimator. What `fit` learns about the columns goes to a draft of the estimator, and is published
+together with everything else.
 """
 
 from dataclasses import replace
 from math import ceil
 
 import numpy as np
-from scipy.sparse import coo_array, issparse
+from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_array, validate_data
 
+from sk_twolayer.data.misfits import find_misfit
 from sk_twolayer.data.weights import cast_weights, check_weights
 
 # scikit-learn adds up all values to see whether they are finite, and the sum may overflow.
 quiet = np.errstate(over="ignore", invalid="ignore")
 
+REAL_NUMBERS = (
+    "The network computes with real numbers. Encode categories, for example with OneHotEncoder in "
+    "a ColumnTransformer, and turn dates and durations into numbers by dividing by a unit, as in "
+    "(X - X.min()) / np.timedelta64(1, 'D')."
+)
+
 
 def computing_dtype(X):
     """Return float32 if it holds every value of X's dtype exactly, else float64."""
-    narrow = X.dtype == np.float32 or (X.dtype.kind in "iub" and X.dtype.itemsize <= 2)
+    narrow = X.dtype.str[1:] in ("f4", "i1", "i2", "u1", "u2", "b1")  # of any byte order
     return np.dtype(np.float32 if narrow else np.float64)
 
 
@@ -57,13 +65,12 @@ def validate_samples(draft, X, y, sample_weight, check_y, *, reset, dtype=None):
     ValueError, TypeError
         If X, y or the weights are not as described.
     """
-    refuse_before_conversion(X)
-    X, y = check_sparse(X, "X"), check_sparse(y, "y")
-    X, y = validate_data(draft, X, y, reset=reset, accept_sparse="csr", multi_output=True)
-    refuse_all_but_numbers(X)
+    X, y = check_container(X, "X"), check_container(y, "y")
+    X, y = validate_numbers(draft, X, y=y, reset=reset, multi_output=True)
     refuse_overflow(X, computing_dtype(X) if dtype is None else dtype, "X")
     y = check_y(y)
     if sample_weight is not None:
+        sample_weight = check_container(sample_weight, "sample_weight")
         sample_weight = check_weights(sample_weight, X.shape[0], "sample_weight")
     return X, y, sample_weight
 
@@ -109,6 +116,7 @@ def validate_validation_samples(draft, X_val, y_val, sample_weight_val, targets,
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"In the validation samples (X_val, y_val): {error}") from error
     if sample_weight_val is not None:
+        sample_weight_val = check_container(sample_weight_val, "sample_weight_val")
         sample_weight_val = check_weights(sample_weight_val, len(y_val), "sample_weight_val")
         sample_weight_val = cast_weights(sample_weight_val, np.float64)
     return X_val, y_val, sample_weight_val
@@ -143,14 +151,30 @@ def validate_samples_to_predict(estimator, X):
                 f"{estimator.n_features_in_} features as input."
             )
         return X
+    return validate_numbers(estimator, check_container(X, "X"), reset=False)
+
+
+def validate_numbers(estimator, X, **options):
+    """Validate as scikit-learn does, and refuse what it accepts as numeric and is not."""
     refuse_before_conversion(X)
-    X = validate_data(estimator, check_sparse(X, "X"), reset=False, accept_sparse="csr")
-    refuse_all_but_numbers(X)
-    return X
+    try:
+        validated = validate_data(estimator, X, accept_sparse="csr", **options)
+        dtype = (validated[0] if "y" in options else validated).dtype
+        if dtype.kind not in "fiub":
+            raise ValueError(f"X has dtype {dtype}. {REAL_NUMBERS}")
+    except (TypeError, ValueError, OverflowError):
+        refuse_columns(X)
+        raise
+    return validated
 
 
 def refuse_before_conversion(X):
-    """Refuse arrays of strings, bytes, records and complex numbers by their dtype."""
+    """Refuse dates, durations, strings, bytes, records and complex numbers by their dtype."""
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        for name, dtype in zip(X.columns, X.dtypes, strict=True):
+            temporal = getattr(dtype, "is_temporal", bool)()  # polars makes numbers of them
+            if temporal or getattr(dtype, "kind", None) in ("M", "m", "c"):
+                raise ValueError(f"Column {name!r} of X has dtype {dtype}. {REAL_NUMBERS}")
     dtype = getattr(X, "dtype", None)
     kind = getattr(dtype, "kind", None)  # dtypes of pandas may have none
     if kind == "c":
@@ -166,39 +190,65 @@ def refuse_before_conversion(X):
         )
 
 
-def refuse_all_but_numbers(X):
-    """Refuse what scikit-learn accepts as numeric and is not: dates, durations, categories."""
-    if X.dtype.kind not in "fiub":
-        raise ValueError(
-            f"X has dtype {X.dtype}, and the network computes with real numbers. Turn dates and "
-            f"durations into numbers by dividing by a unit, as in "
-            f"(X - X.min()) / np.timedelta64(1, 'D'), and encode categories, for example with "
-            f"sklearn.preprocessing.OneHotEncoder."
-        )
+def refuse_columns(X):
+    """Name the first column of samples that holds no numbers, if there is one."""
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        dtypes = zip(X.columns, X.dtypes, strict=True)
+        # Columns of a numeric dtype of pandas may hold missing values.
+        names = [name for name, dtype in dtypes if getattr(dtype, "kind", "O") not in "fiub"]
+        columns = ((name, np.asarray(X[name])) for name in names)
+    else:
+        cells = np.asarray(X)
+        columns = enumerate(cells.T) if cells.ndim == 2 and cells.dtype.kind in "OSU" else ()
+    for name, values in columns:
+        misfit, error = find_misfit(values)
+        if misfit:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            advice = "Scale it." if isinstance(error, OverflowError) else REAL_NUMBERS
+            raise kind(f"Column {name!r} of X holds {misfit}. {advice}") from error
+
+
+def check_container(array, name):
+    """Return a sparse array that is valid, or another library's array as a NumPy array."""
+    if issparse(array) and array.ndim <= 2:
+        return check_sparse(array, name)
+    foreign = hasattr(array, "__array_namespace__") or hasattr(array, "__dlpack__")
+    if isinstance(array, np.ndarray) or not foreign:
+        return array
+    try:
+        converted = np.asarray(array)
+        if converted.dtype.kind == "O":
+            raise TypeError("it has no __array__")
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"{name} is of {type(array)}, which NumPy cannot convert ({error}). The network "
+            f"computes with NumPy arrays: pass one."
+        ) from error
+    return converted
 
 
 def check_sparse(X, name):
     """Return a sparse array whose indices are valid; conversions and products would not check.
 
-    Its indices are read through a container of this function's own, as SciPy's check may shorten
-    the arrays of the container that it is called on.
+    It is a container of this function's own, in the byte order of the machine, as SciPy's check may
+    shorten the arrays of the container that it is called on. A vector is returned dense.
     """
-    if not issparse(X) or X.ndim != 2:
-        return X
     try:
-        if X.format == "coo":
-            coo_array((X.data, X.coords), shape=X.shape)
-        else:
-            if X.format not in ("csr", "csc", "bsr"):
-                X = X.tocsr()
-            parts = X.data, X.indices, X.indptr
-            type(X)(parts, shape=X.shape).check_format(full_check=True)
-    except (ValueError, IndexError) as error:
+        if X.format == "lil" and [*map(len, X.rows)] != [*map(len, X.data)]:
+            raise ValueError("its lists of indices and of values differ in length")
+        if X.format in ("lil", "dok"):
+            X = X.tocoo()
+        parts = {"coo": ["coords"], "dia": ["offsets"]}.get(X.format, ["indices", "indptr"])
+        data = X.data.astype(X.data.dtype.newbyteorder("="), copy=False)
+        X = type(X)((data, *(getattr(X, part) for part in parts)), shape=X.shape)
+        if X.format in ("csr", "csc", "bsr"):
+            X.check_format(full_check=True)
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise ValueError(
             f"{name} is a broken sparse array: {error}. Build it anew; check_format() of CSR, CSC "
             f"and BSR arrays finds such errors."
         ) from error
-    return X
+    return X if X.ndim == 2 else X.toarray()
 
 
 def refuse_overflow(X, dtype, name):

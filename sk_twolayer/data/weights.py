@@ -10,6 +10,8 @@ from sys import float_info
 import numpy as np
 from sklearn.utils.validation import check_array
 
+from sk_twolayer.data.misfits import find_misfit
+
 
 def check_weights(weights, n_samples, name):
     """Return weights as a one-dimensional array of float32 or float64.
@@ -33,15 +35,18 @@ def check_weights(weights, n_samples, name):
         If they are not finite numbers, are negative, too few, too many or all zero, or if their
         sum is infinite.
     """
-    if isinstance(weights, Real):
-        weights = np.full(n_samples, weights, dtype=float)
     if getattr(getattr(weights, "dtype", None), "kind", "f") in "cmMSUV":
         raise ValueError(
             f"{name} has dtype {weights.dtype}. Weights are real numbers, none negative."
         )
     with np.errstate(over="ignore", invalid="ignore"):
-        dtypes = [np.float64, np.float32]
-        weights = check_array(weights, ensure_2d=False, dtype=dtypes, input_name=name)
+        try:
+            if isinstance(weights, Real):
+                weights = np.full(n_samples, weights, dtype=float)
+            dtypes = [np.float64, np.float32]
+            weights = check_array(weights, ensure_2d=False, dtype=dtypes, input_name=name)
+        except OverflowError as error:
+            raise ValueError(f"{name} holds {find_misfit(np.array(weights))[0]}.") from error
         total = weights.sum(dtype=np.float64)
     if weights.shape != (n_samples,):
         raise ValueError(

@@ -13,7 +13,11 @@ from sklearn.utils.metaestimators import available_if
 
 from sk_twolayer.data import ClassTargets
 from sk_twolayer.estimators.base import BaseTwoLayerNetwork
-from sk_twolayer.estimators.hyperparameters import CLASSIFIER_CONSTRAINTS, has_partial_fit
+from sk_twolayer.estimators.hyperparameters import (
+    CLASSIFIER_CONSTRAINTS,
+    explain_names,
+    has_partial_fit,
+)
 from sk_twolayer.estimators.prediction import predict_scores
 from sk_twolayer.network import logistic, softmax
 from sk_twolayer.sklearn_private import fit_context
@@ -280,6 +284,7 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
     _parameter_constraints: ClassVar = CLASSIFIER_CONSTRAINTS
     _targets = ClassTargets
 
+    @explain_names
     def __init__(
         self,
         hidden_size=200,

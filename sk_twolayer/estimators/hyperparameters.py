@@ -1,10 +1,13 @@
-"""The values that hyper-parameters may have.
+"""The values that hyper-parameters may have, and errors about their names.
 
 Their meaning is in the docstrings of `TwoLayerClassifier` and `TwoLayerRegressor`, and the rules
 behind "auto" are in ``planning.auto``.
 """
 
+from functools import wraps
+from inspect import signature
 from numbers import Integral, Real
+from sys import float_info
 
 from sklearn.metrics import get_scorer_names
 
@@ -12,13 +15,35 @@ from sk_twolayer.network import ACTIVATIONS
 from sk_twolayer.optimizers import SCHEDULES
 from sk_twolayer.sklearn_private import Interval, StrOptions
 
+
+class NotedInterval(Interval):
+    """An interval with a note for the error message."""
+
+    def __init__(self, *bounds, closed, note):
+        super().__init__(*bounds, closed=closed)
+        self.note = note
+
+    def __str__(self):
+        return super().__str__() + self.note
+
+
+# Python's integers may be larger, and the network computes with floats.
+LARGEST = float_info.max
+
 CONSTRAINTS = {
-    "hidden_size": [Interval(Integral, 1, None, closed="left")],
+    "hidden_size": [
+        NotedInterval(Integral, 1, None, closed="left", note=", as there is one hidden layer")
+    ],
     "activation": [StrOptions(set(ACTIVATIONS))],
     "solver": [StrOptions({"sgd", "adam", "adamw", "lbfgs"})],
-    "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+    "alpha": [StrOptions({"auto"}), Interval(Real, 0, LARGEST, closed="both")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+    "learning_rate": [
+        StrOptions({"auto"}),
+        NotedInterval(
+            Real, 0, LARGEST, closed="right", note=" (for a schedule, set learning_rate_schedule)"
+        ),
+    ],
     "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
     "warmup_fraction": [Interval(Real, 0, 1, closed="left")],
     "learning_rate_decay": [Interval(Real, 0, 1, closed="right")],
@@ -26,13 +51,13 @@ CONSTRAINTS = {
     "nesterov": ["boolean"],
     "beta_1": [Interval(Real, 0, 1, closed="left")],
     "beta_2": [Interval(Real, 0, 1, closed="left")],
-    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "epsilon": [Interval(Real, 0, 1e18, closed="right")],  # float32 must hold its square
     "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
-    "init": [StrOptions({"auto", "he", "glorot"}), Interval(Real, 0, None, closed="neither")],
+    "init": [StrOptions({"auto", "he", "glorot"}), Interval(Real, 0, LARGEST, closed="right")],
     "replacement": ["boolean"],
     "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "max_updates": [None, Interval(Integral, 1, None, closed="left")],
-    "tol": [Interval(Real, 0, None, closed="left")],
+    "tol": [Interval(Real, 0, LARGEST, closed="both")],
     "n_iter_no_change": [
         None,
         StrOptions({"auto"}),
@@ -49,6 +74,38 @@ CONSTRAINTS = {
 CLASSIFIER_CONSTRAINTS = CONSTRAINTS | {
     "class_weight": [None, dict, StrOptions({"balanced"})],
 }
+
+# Hyper-parameters of scikit-learn's perceptrons that have another name here, or none.
+ELSEWHERE = {
+    "hidden_layer_sizes": "The units of the one hidden layer are set by hidden_size.",
+    "learning_rate_init": "The initial learning rate is set by learning_rate.",
+    "nesterovs_momentum": "Nesterov's momentum is chosen by nesterov.",
+    "shuffle": "Samples are always shuffled, unless replacement=True draws them with replacement.",
+    "power_t": "There is no inverse scaling; see learning_rate_schedule.",
+    "max_fun": "The iterations of 'lbfgs' are limited by max_iter.",
+    "loss": "The loss is cross-entropy, or for TwoLayerRegressor half the squared error.",
+    "class_weight": "A regressor has no classes; sample_weight of fit weighs samples.",
+}
+
+
+def explain_names(init):
+    """Make a constructor refuse unknown names with the name of the class, and with advice."""
+
+    @wraps(init)
+    def construct(self, *args, **kwargs):
+        try:
+            init(self, *args, **kwargs)
+        except TypeError:
+            unknown = [name for name in kwargs if name not in self._parameter_constraints]
+            if not unknown:
+                raise
+            names = ", ".join(map(repr, unknown))
+            message = f"{type(self).__name__}() got an unexpected keyword argument {names}."
+            advice = [ELSEWHERE[name] for name in unknown if name in ELSEWHERE]
+            raise TypeError(" ".join([message, *advice])) from None
+
+    construct.__signature__ = signature(init)  # some tools do not look behind a wrapper
+    return construct
 
 
 def has_partial_fit(estimator):

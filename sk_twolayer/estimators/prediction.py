@@ -45,4 +45,7 @@ def samples_and_parameters(estimator, X):
         fitted, coefs = read_weights(estimator, features)
     else:
         fitted, coefs = read_weights(estimator)
-    return X, samples, coefs, fitted["intercepts_"], fitted["activation"]
+    (W1, W2), (b1, b2) = coefs, fitted["intercepts_"]
+    # Users may have set the parameters to lists.
+    weights, biases = (np.asarray(W1), np.asarray(W2)), (np.asarray(b1), np.asarray(b2))
+    return X, samples, weights, biases, fitted["activation"]

@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sk_twolayer.data import RegressionTargets
 from sk_twolayer.estimators.base import BaseTwoLayerNetwork
-from sk_twolayer.estimators.hyperparameters import CONSTRAINTS, has_partial_fit
+from sk_twolayer.estimators.hyperparameters import CONSTRAINTS, explain_names, has_partial_fit
 from sk_twolayer.estimators.prediction import predict_scores
 from sk_twolayer.sklearn_private import fit_context
 
@@ -291,6 +291,7 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     _parameter_constraints: ClassVar = CONSTRAINTS
     _targets = RegressionTargets
 
+    @explain_names
     def __init__(
         self,
         hidden_size=200,
