@@ -310,9 +310,10 @@ def fit(folder, actions=None, watch=str):
 fit("once")  # so that what is done once in a process has been done
 seen = fit("rehearsal", watch=files)
 changes = [i + 1 for i in range(1, len(seen)) if seen[i] != seen[i - 1]]
-assert len(changes) == 2 * 4, changes  # a file appears, and is put in its place
-around = [change - before for change in changes[:2] + changes[4:6] for before in (1, 0)]
-for moment in around + choose(len(seen), 3, n_last=0):
+# A file appears, and is put in its place; before the first one, the mode of new files is probed.
+assert len(changes) == 2 + 2 * 4, changes
+around = [change - before for change in changes[:4] + changes[6:8] for before in (1, 0)]
+for moment in sorted({*around, *choose(len(seen), 3, n_last=0)}):
     if os.fork() == 0:
         fit(str(moment), {moment: die})
     _, status = os.wait()
@@ -344,9 +345,10 @@ def test_a_process_killed_at_any_moment_leaves_the_last_whole_file(tmp_path):
             assert Checkpoint.load(path).n_iter_ == int(n_epochs)
             resumed = Checkpoint.load(path).set_callbacks(Checkpoint(path)).fit(X, y)
             assert_same_state(resumed.set_callbacks(), whole)
-            # A file that was not put in its place has been used up by the resumed fit.
-            left = {file.name for file in path.parent.iterdir()}
-            assert left == {"fit.pkl"} or n_epochs == "4"
+            # A killed process may leave one file that was not put in its place.
+            left = [file.name for file in path.parent.iterdir() if file != path]
+            assert len(left) < 2
+            assert all(name.startswith("checkpoint-") for name in left)
 
 
 # What goes wrong.
