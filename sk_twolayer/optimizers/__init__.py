@@ -7,8 +7,8 @@ be compared number by number. A `Schedule` gives the factor of the learning rate
 
 SGD and AdamW also support lazy updates. If a feature does not occur in a batch, the cross-entropy
 has a zero gradient for the feature's row of W1, and the update of that row is a fixed linear map.
-`idle_map` returns the map of one update, `compose` joins the maps of several updates, and
-`apply_idle_maps` applies them.
+`zero_gradient_map` returns the map of one update, `compose` joins the maps of several updates, and
+`apply_maps` applies them.
 """
 
 from sk_twolayer.optimizers.adam import Adam, AdamW

@@ -94,7 +94,8 @@ class AdamW:
     ``rate_t = rate sqrt(1 - beta_2^t) / (1 - beta_1^t)``. Biases do not decay.
 
     No epsilon is added to sqrt(v). Instead v starts from epsilon^2, which also prevents a division
-    by zero. Then the update map of a zero gradient is the same for all rows of W1 (see `idle_map`).
+    by zero. Then the update map of a zero gradient is the same for all rows of W1 (see
+    `zero_gradient_map`).
 
     Parameters
     ----------
@@ -206,7 +207,7 @@ class AdamW:
 
     identity_map = np.array([1.0, 0.0, 1.0, 1.0])
 
-    def idle_map(self, learning_rate, alpha, n_updates):
+    def zero_gradient_map(self, learning_rate, alpha, n_updates):
         """Return the update map of a zero gradient.
 
         Parameters
@@ -222,7 +223,7 @@ class AdamW:
         -------
         map : ndarray of shape (4,)
             D, -S, q and beta_2.
-        push : None
+        coefficients : None
             The update is not linear in the gradient.
         """
         rate, q = learning_rate * self.first_layer, self.beta_1 / sqrt(self.beta_2)
@@ -239,7 +240,7 @@ class AdamW:
         )
 
     @staticmethod
-    def apply_idle_maps(maps, w, mean, mean_square):
+    def apply_maps(maps, w, mean, mean_square):
         """Apply maps, of shape (4, n), to n rows of W1 and of their moments, in place."""
         D, S, q, beta_2 = maps.astype(w.dtype)[..., np.newaxis]
         u = np.sqrt(mean_square)

@@ -73,7 +73,7 @@ class SGD:
 
     identity_map = np.eye(2)
 
-    def idle_map(self, learning_rate, alpha, n_updates=None):
+    def zero_gradient_map(self, learning_rate, alpha, n_updates=None):
         """Return the update map of a zero gradient, and the coefficients of another gradient.
 
         The update of a weight w and its velocity v is linear in w, v, and the gradient g of the
@@ -90,7 +90,7 @@ class SGD:
         -------
         map : ndarray of shape (2, 2)
             Matrix that multiplies (w, v).
-        push : ndarray of shape (2,)
+        coefficients : ndarray of shape (2,)
             Coefficients (p, q) of g: the update also adds p g to w and q g to v.
         """
         w, v = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
@@ -103,7 +103,7 @@ class SGD:
         return (map_ @ maps.reshape(2, -1)).reshape(maps.shape)
 
     @staticmethod
-    def apply_idle_maps(maps, w, v):
+    def apply_maps(maps, w, v):
         """Apply maps, of shape (2, 2, n), to n rows of W1 and of their velocity, in place."""
         (a, b), (c, d) = maps.astype(w.dtype)[..., np.newaxis]
         c_w, b_v = c * w, b * v

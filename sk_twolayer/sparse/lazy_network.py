@@ -92,7 +92,7 @@ class LazyRows:
             w, *moments = self._take(features, n_arrays=None if late else 1)
             if late:
                 maps = pending.maps(features, self.optimizer)
-                self.optimizer.apply_idle_maps(maps, w, *moments)
+                self.optimizer.apply_maps(maps, w, *moments)
                 self._put_back(features)
                 pending.seen[features] = pending.n_updates
             out += X_columns @ w
@@ -100,7 +100,9 @@ class LazyRows:
     def move(self, dz1, learning_rate, n_updates):
         """Move the rows of the batch one step along the gradient ``X.T dz1``."""
         optimizer, pending, alpha = self.optimizer, self.pending, self.alpha
-        idle_map, push = optimizer.idle_map(learning_rate, alpha, n_updates)
+        zero_gradient_map, coefficients = optimizer.zero_gradient_map(
+            learning_rate, alpha, n_updates
+        )
         dots = np.zeros(3)
         for features, X_columns in self._blocks(csr_array):
             w, *moments = self._take(features)
@@ -112,15 +114,17 @@ class LazyRows:
             del g  # before there is the gradient of the next block
             self._put_back(features)
         if alpha:
-            pending.products = move_products(pending.products, idle_map, push, dots)
+            pending.products = move_products(
+                pending.products, zero_gradient_map, coefficients, dots
+            )
         else:
             pending.products = None
         if self._features is not None:
-            pending.advance(self._features, idle_map, optimizer)
+            pending.advance(self._features, zero_gradient_map, optimizer)
             if pending.n_updates >= MOST_PENDING and not self.some_features:
                 self.apply_pending_updates()
         elif self.some_features:
-            pending.advance(slice(None), idle_map, optimizer)
+            pending.advance(slice(None), zero_gradient_map, optimizer)
 
     def apply_pending_updates(self):
         """Apply the pending updates of all rows."""
@@ -288,7 +292,7 @@ def apply_all_pending(arrays, pending, optimizer):
     for rows in row_blocks(arrays[0], ROW_BLOCK_BYTES // 2):  # there are copies of a block
         if (pending.seen[rows] < pending.n_updates).any():
             moved = [array[rows].copy() for array in arrays]
-            optimizer.apply_idle_maps(pending.maps(rows, optimizer), *moved)
+            optimizer.apply_maps(pending.maps(rows, optimizer), *moved)
             for array, current in zip(arrays, moved, strict=True):
                 array[rows] = current
             pending.seen[rows] = pending.n_updates
@@ -317,7 +321,7 @@ def read_rows(arrays, pending, optimizer, features):
     for rows in row_blocks(gathered):
         w, *moments = (array[features[rows]] for array in arrays)
         if pending.n_updates:
-            optimizer.apply_idle_maps(pending.maps(features[rows], optimizer), w, *moments)
+            optimizer.apply_maps(pending.maps(features[rows], optimizer), w, *moments)
         gathered[rows] = w
     return gathered
 

@@ -50,8 +50,8 @@ class PendingUpdates:
     >>> from sk_twolayer.optimizers import SGD
     >>> from sk_twolayer.sparse import PendingUpdates
     >>> sgd = SGD(np.zeros(0), momentum=0.5, nesterov=False)
-    >>> pending, (idle_map, push) = PendingUpdates(2), sgd.idle_map(0.5, alpha=1.0)
-    >>> pending.advance(np.array([0]), idle_map, sgd)  # the update is pending for row 1
+    >>> pending, (map_, coefficients) = PendingUpdates(2), sgd.zero_gradient_map(0.5, alpha=1.0)
+    >>> pending.advance(np.array([0]), map_, sgd)  # the update is pending for row 1
     >>> pending.maps(np.array([1]), sgd)[..., 0]
     array([[ 0.5,  0.5],
            [-0.5,  0.5]])
@@ -68,7 +68,7 @@ class PendingUpdates:
         # Maps from each of the first updates to the `len`-th, and from each one after to the last.
         self.earlier_maps = self.recent_maps = None
 
-    def advance(self, rows, idle_map, optimizer):
+    def advance(self, rows, zero_gradient_map, optimizer):
         """Count one more update, which these rows include and which is pending for all others."""
         identity = optimizer.identity_map[..., np.newaxis]
         if self.earlier_maps is None:
@@ -77,7 +77,7 @@ class PendingUpdates:
             until_now = self.maps_until_now(optimizer), self.recent_maps[..., :-1]
             self.earlier_maps = np.concatenate(until_now, axis=-1)
             self.recent_maps = identity
-        moved = optimizer.compose(idle_map, self.recent_maps)
+        moved = optimizer.compose(zero_gradient_map, self.recent_maps)
         self.recent_maps = np.concatenate([moved, identity], axis=-1)
         self.n_updates += 1
         self.seen[rows] = self.n_updates
@@ -112,7 +112,7 @@ def inner_products(W, velocity):
     return products
 
 
-def move_products(products, map_, push, dots):
+def move_products(products, map_, coefficients, dots):
     """Return the inner products after an update.
 
     Parameters
@@ -121,7 +121,7 @@ def move_products(products, map_, push, dots):
         The sums w.w, w.v, v.v over all rows, before it.
     map_ : ndarray of shape (2, 2)
         Moves every row (w, v).
-    push : ndarray of shape (2,)
+    coefficients : ndarray of shape (2,)
         The coefficients p and q of the gradient g of the batch, which it adds to w and to v.
     dots : ndarray of shape (3,)
         The sums w.g, v.g, g.g over the rows of the batch, before it.
@@ -140,7 +140,7 @@ def move_products(products, map_, push, dots):
     array([ 0.  ,  0.  , 12.25])
     """
     (a, b), (c, d) = map_
-    p, q = push
+    p, q = coefficients
     w_g, v_g, g_g = dots
     w_g, v_g = a * w_g + b * v_g, c * w_g + d * v_g
     square = np.array(
@@ -150,11 +150,11 @@ def move_products(products, map_, push, dots):
             [c * c, 2 * c * d, d * d],
         ]
     )
-    pushed = np.array(
+    added = np.array(
         [
             2 * p * w_g + p * p * g_g,
             q * w_g + p * v_g + p * q * g_g,
             2 * q * v_g + q * q * g_g,
         ]
     )
-    return square @ products + pushed
+    return square @ products + added

@@ -79,9 +79,9 @@ def test_adamw_updates_without_a_gradient_compose_to_one_map(n_missed):
     late = vectors[:, :4].copy().reshape(3, 4, 1)
     maps = adamw.identity_map[:, np.newaxis]
     for t in range(1, n_missed + 1):
-        maps = adamw.compose(adamw.idle_map(0.1 / t, None, t)[0], maps)
+        maps = adamw.compose(adamw.zero_gradient_map(0.1 / t, None, t)[0], maps)
         adamw.update(np.zeros(7), 0.1 / t, t)
-    adamw.apply_idle_maps(maps, *late)
+    adamw.apply_maps(maps, *late)
     assert_allclose(late[..., 0], vectors[:, :4], rtol=1e-12)
 
 

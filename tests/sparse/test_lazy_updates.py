@@ -27,10 +27,10 @@ def test_the_maps_equal_repeated_single_updates(momentum, nesterov):
         if i == 2:
             at_two, v_at_two = w.copy(), v.copy()
         sgd.update((0.3 * w).ravel(), rate)
-        idle_map, _ = sgd.idle_map(rate, 0.3)
-        pending.advance(np.array([5] if i == 1 else [], dtype=int), idle_map, sgd)
+        zero_gradient_map, _ = sgd.zero_gradient_map(rate, 0.3)
+        pending.advance(np.array([5] if i == 1 else [], dtype=int), zero_gradient_map, sgd)
     late = np.vstack([W[:5], at_two[5:]]), np.vstack([velocity[:5], v_at_two[5:]])
-    sgd.apply_idle_maps(pending.maps(np.arange(6), sgd), *late)
+    sgd.apply_maps(pending.maps(np.arange(6), sgd), *late)
     assert_allclose(late[0], w, rtol=1e-12)
     assert_allclose(late[1], v, rtol=1e-12)
 
@@ -55,14 +55,14 @@ def test_pending_updates_of_sgd_equal_single_updates(kind, alpha, recent, n_upda
             rows = np.flatnonzero(rng.random(5) < 0.1)
             if pending.n_updates:
                 late = W[rows], velocity[rows]
-                sgd.apply_idle_maps(pending.maps(rows, sgd), *late)
+                sgd.apply_maps(pending.maps(rows, sgd), *late)
                 assert_allclose(late[0], w[rows], rtol=1e-9, atol=1e-12)
                 assert_allclose(late[1], v[rows], rtol=1e-9, atol=1e-12)
             sgd.update((alpha * w).ravel(), rate)
             W[rows], velocity[rows] = w[rows], v[rows]
-            pending.advance(rows, sgd.idle_map(rate, alpha)[0], sgd)
+            pending.advance(rows, sgd.zero_gradient_map(rate, alpha)[0], sgd)
     assert pending.n_updates == n_updates
-    sgd.apply_idle_maps(pending.maps(np.arange(5), sgd), W, velocity)
+    sgd.apply_maps(pending.maps(np.arange(5), sgd), W, velocity)
     assert_allclose(W, w, rtol=1e-9, atol=1e-12)
     assert_allclose(velocity, v, rtol=1e-9, atol=1e-12)
 
@@ -89,7 +89,7 @@ def test_pending_updates_of_adamw_equal_single_updates(betas, decay, recent, n_u
             rows = np.flatnonzero(rng.random(5) < 0.1)
             if pending.n_updates:
                 read = [array[rows] for array in late]
-                adamw.apply_idle_maps(pending.maps(rows, adamw), *read)
+                adamw.apply_maps(pending.maps(rows, adamw), *read)
                 for array, W1 in zip(read, W1s, strict=True):
                     assert_allclose(array, W1[rows], rtol=1e-9, atol=1e-300)
             gradient = np.zeros(vectors.shape[1])
@@ -97,8 +97,8 @@ def test_pending_updates_of_adamw_equal_single_updates(betas, decay, recent, n_u
             adamw.update(gradient, rate, t)
             for array, W1 in zip(late, W1s, strict=True):
                 array[rows] = W1[rows]
-            pending.advance(rows, adamw.idle_map(rate, None, t)[0], adamw)
-    adamw.apply_idle_maps(pending.maps(np.arange(5), adamw), *late)
+            pending.advance(rows, adamw.zero_gradient_map(rate, None, t)[0], adamw)
+    adamw.apply_maps(pending.maps(np.arange(5), adamw), *late)
     for array, W1 in zip(late, W1s, strict=True):
         assert_allclose(array, W1, rtol=1e-9, atol=1e-300)
 
@@ -108,8 +108,10 @@ def test_the_maps_equal_the_derived_matrices():
     heavy_ball = [[1 - r * alpha, m], [-r * alpha, m]]
     nesterovs = [[1 - r * alpha * (1 + m), m**2], [-r * alpha, m]]
     for nesterov, expected in [(False, heavy_ball), (True, nesterovs)]:
-        idle_map, _ = SGD(np.zeros(0), momentum=m, nesterov=nesterov).idle_map(r, alpha)
-        assert_allclose(idle_map, expected, rtol=1e-12)
+        zero_gradient_map, _ = SGD(np.zeros(0), momentum=m, nesterov=nesterov).zero_gradient_map(
+            r, alpha
+        )
+        assert_allclose(zero_gradient_map, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("momentum", "nesterov"), MOMENTA)
@@ -119,7 +121,7 @@ def test_the_moved_products_equal_the_products_of_the_updated_rows(momentum, nes
     g[2:] = 0  # these rows do not occur in the batch
     sgd = SGD(np.zeros(0), momentum=momentum, nesterov=nesterov)
     dots = np.array([np.vdot(w, g), np.vdot(v, g), np.vdot(g, g)])
-    products = move_products(inner_products(w, v), *sgd.idle_map(0.1, 0.3), dots)
+    products = move_products(inner_products(w, v), *sgd.zero_gradient_map(0.1, 0.3), dots)
     sgd.move(0.1, None, w, v, 0.3 * w + g)
     assert_allclose(products, [np.vdot(w, w), np.vdot(w, v), np.vdot(v, v)], rtol=1e-12)
 
@@ -127,19 +129,19 @@ def test_the_moved_products_equal_the_products_of_the_updated_rows(momentum, nes
 def test_a_copy_counts_its_updates_independently():
     """Copies may share the tables of maps, but not the counts."""
     sgd = SGD(np.zeros(0), momentum=0.5)
-    pending, (idle_map, _) = PendingUpdates(4), sgd.idle_map(0.1, 1.0)
+    pending, (zero_gradient_map, _) = PendingUpdates(4), sgd.zero_gradient_map(0.1, 1.0)
     for row in (1, 3, 1):
-        pending.advance(np.array([row]), idle_map, sgd)
+        pending.advance(np.array([row]), zero_gradient_map, sgd)
     rows = np.arange(4)
     before, whole, part = pending.maps(rows, sgd).copy(), pending.copy(), pending.copy(rows[1:3])
     assert_array_equal(part.seen, [3, 0])
     assert_array_equal(part.maps(np.arange(2), sgd), before[..., 1:3])
     with patch.object(lazy_updates, "RECENT", 1):
         for copy in (whole, part):
-            copy.advance(np.array([0]), idle_map, sgd)
+            copy.advance(np.array([0]), zero_gradient_map, sgd)
     assert (pending.n_updates, whole.n_updates, part.n_updates) == (3, 4, 4)
     assert_array_equal(pending.seen, [0, 3, 0, 2])
     assert_array_equal(pending.maps(rows, sgd), before)
-    expected = np.linalg.matrix_power(idle_map, 4)
+    expected = np.linalg.matrix_power(zero_gradient_map, 4)
     assert_allclose(whole.maps(np.array([2]), sgd)[..., 0], expected, rtol=1e-12)
     assert_allclose(part.maps(np.array([1]), sgd)[..., 0], expected, rtol=1e-12)

@@ -24,7 +24,7 @@ def make_state(n_moments=2, dtype=float, seed=0):
     vectors = list(rng.standard_normal((2 + n_moments, n_parameters(*SHAPE))).astype(dtype))
     sgd, pending = SGD(np.zeros(0), momentum=0.5), PendingUpdates(SHAPE[0])
     for rows in ([0, 3], [3]):
-        pending.advance(np.array(rows), sgd.idle_map(0.1, 0.5)[0], sgd)
+        pending.advance(np.array(rows), sgd.zero_gradient_map(0.1, 0.5)[0], sgd)
     pending.products = rng.standard_normal(3)
     return TrainingState(
         SHAPE,
