@@ -49,6 +49,7 @@ def make_state(n_moments=2, dtype=float, seed=0):
         best=0.6,
         best_parameters=vectors[1],
         under_way=True,
+        fingerprint=np.array([4.0, 7.0]),
     )
 
 
