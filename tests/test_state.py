@@ -1,4 +1,4 @@
-"""The training state as a value: copied, compared, and made plain data of, whole or in part."""
+"""The training state as a value: copies of all or some features, and plain data."""
 
 import copy
 import pickle
@@ -18,7 +18,7 @@ SHAPE = (5, 3, 2)
 
 
 def make_state(n_moments=2, dtype=float, seed=0):
-    """Return a state in which no attribute has the value that it has by default."""
+    """Return a state in which no attribute has its default value."""
     rng = np.random.RandomState(seed)
     vectors = list(rng.standard_normal((2 + n_moments, n_parameters(*SHAPE))).astype(dtype))
     sgd, missed = SGD(np.zeros(0), momentum=0.5), MissedUpdates(SHAPE[0])
@@ -51,13 +51,13 @@ def make_state(n_moments=2, dtype=float, seed=0):
 
 
 def arrays_and_lists(state):
-    """Return all in a state that can be written to, but for the tables that no one writes to."""
+    """Return the arrays and lists of a state, except for the tables, which are never written to."""
     lists = [value for value in vars(state.history).values() if isinstance(value, list)]
     return [*state.vectors, state.best_parameters, state.missed.seen, *lists]
 
 
 def change_one_thing(state, name):
-    """Return a copy that differs in one attribute, and there in one number where it has some."""
+    """Return a copy that differs in one attribute, and there in one number if possible."""
     other, value = state.copy(), getattr(state, name)
     if name == "missed":
         other.missed.seen[1] += 1
@@ -83,7 +83,7 @@ def change_one_thing(state, name):
 NAMES = [item.name for item in fields(TrainingState)]
 
 
-def test_no_attribute_of_the_example_is_what_it_is_by_default():
+def test_no_attribute_of_the_example_has_its_default_value():
     made, default = make_state(), TrainingState.start(SHAPE, "sgd", float)
     same = [name for name in NAMES if equal(getattr(made, name), getattr(default, name))]
     assert same == ["shape"]
@@ -115,13 +115,13 @@ def test_states_that_differ_in_one_number_are_not_equal(name):
 
 
 @pytest.mark.parametrize("n_forgotten", [0, 3])
-def test_history_counts_the_updates_whose_losses_are_gone(n_forgotten):
+def test_history_counts_the_updates_whose_losses_were_left_out(n_forgotten):
     assert History([1.0, 2.0], n_forgotten=n_forgotten).n_updates == 2 + n_forgotten
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_moments", [0, 1, 2])
-def test_a_copy_is_equal_and_has_arrays_and_lists_of_its_own(n_moments, dtype):
+def test_a_copy_is_equal_and_shares_no_array_or_list(n_moments, dtype):
     state = make_state(n_moments, dtype)
     copied = state.copy()
     assert equal(copied, state)
@@ -136,7 +136,7 @@ def test_a_copy_is_equal_and_has_arrays_and_lists_of_its_own(n_moments, dtype):
 
 
 @pytest.mark.parametrize("features", [[], [2], [0, 3, 4], [4, 0, 2], [0, 1, 2, 3, 4]], ids=str)
-def test_a_copy_of_some_features_has_their_rows_and_all_else(features):
+def test_a_copy_of_some_features_has_their_rows_of_W1_and_all_else(features):
     state, features = make_state(), np.array(features, dtype=np.intp)
     part = state.copy(features)
     assert part.shape == (len(features), 3, 2)
@@ -207,7 +207,7 @@ def test_a_shape_that_comes_back_as_a_list_is_a_tuple_again():
 
 
 def test_a_dictionary_holds_types_of_python_and_numpy_alone():
-    """So that those who load only types that they trust can load it."""
+    """Then it can be loaded where only trusted types are loaded."""
     trusted = (np.ndarray, str, bool, int, float, tuple, list, dict, type(None))
 
     def check(value):
@@ -223,7 +223,7 @@ def test_a_dictionary_holds_types_of_python_and_numpy_alone():
 
 
 @pytest.mark.parametrize("has_weights", [False, True])
-def test_what_is_published_is_left_out_and_the_state_keeps_it(has_weights):
+def test_a_state_without_what_is_published_leaves_the_state_alone(has_weights):
     state = make_state()
     rest = state.without_what_is_published({"coefs_": []} if has_weights else {})
     assert equal(rest.history, History())

@@ -1,4 +1,4 @@
-"""The loop's own parts: gathering, batches, history and stopping."""
+"""The parts of the training loop: gathering, batches, history and stopping."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from sk_twolayer.training import Plan, train
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "uint8", "int64"])
-def test_gather_casts_the_chosen_rows(layout):
+def test_gather_casts_the_chosen_samples(layout):
     X = np.arange(60.0).reshape(10, 6)
     source = {
         "C": X,
@@ -26,20 +26,20 @@ def test_gather_casts_the_chosen_rows(layout):
         "uint8": X.astype(np.uint8),
         "int64": X.astype(np.int64),
     }[layout]
-    rows = np.array([3, 0, 3, 7])
+    samples = np.array([3, 0, 3, 7])
     out = np.full((5, 6), np.nan)
-    assert_array_equal(gather(source, rows, out), X[rows])
-    assert_array_equal(out[:4], X[rows])  # in the buffer it was given
+    assert_array_equal(gather(source, samples, out), X[samples])
+    assert_array_equal(out[:4], X[samples])  # in the buffer it was given
     assert np.isnan(out[4:]).all()
 
 
-def test_shuffled_epochs_hold_every_row_once():
+def test_shuffled_epochs_have_every_sample_once():
     rng = np.random.RandomState(0)
-    rows = np.array([1, 4, 5, 7, 8, 9, 11])
-    first, second = (list(draw_batches(rows, 3, False, rng)) for _ in range(2))
+    samples = np.array([1, 4, 5, 7, 8, 9, 11])
+    first, second = (list(draw_batches(samples, 3, False, rng)) for _ in range(2))
     assert [len(batch) for batch in first] == [3, 3, 1]
     for epoch in (first, second):
-        assert_array_equal(np.sort(np.concatenate(epoch)), rows)
+        assert_array_equal(np.sort(np.concatenate(epoch)), samples)
     assert not np.array_equal(np.concatenate(first), np.concatenate(second))
 
 
@@ -52,11 +52,11 @@ def test_batches_with_replacement(n, batch_size, n_batches):
         assert_array_equal(batch, expected.choice(n, batch_size))
 
 
-SCRIPTED_ROW = Data(np.zeros((1, 1)), np.zeros(1, int), None)
+SCRIPTED_SAMPLE = Data(np.zeros((1, 1)), np.zeros(1, int), None)
 
 
 def train_on_script(monkeypatch, losses, **options):
-    """Train on one row, with losses from a list and no gradient."""
+    """Train on one sample, with losses from a list and no gradient."""
     losses = iter(losses)
 
     def next_loss(self, X, y, sample_weight=None, keep=None):
@@ -68,7 +68,7 @@ def train_on_script(monkeypatch, losses, **options):
     state = TrainingState.start((1, 1, 1), "sgd", float)
     state = replace(state, base_rate=0.5, initial_rate=0.5, generator=generator)
     plan = Plan("sgd", {"momentum": 0.9}, {"alpha": 0.0}, batch_size=1, **options)
-    stopped = train(state, SCRIPTED_ROW, plan)
+    stopped = train(state, SCRIPTED_SAMPLE, plan)
     return state, stopped
 
 
@@ -98,7 +98,7 @@ def test_a_non_finite_loss_stops_at_that_update(monkeypatch):
         train_on_script(monkeypatch, [1.0, 2.0, np.nan, 1.0], max_iter=4)
 
 
-def test_most_updates_end_it_even_inside_an_epoch():
+def test_max_updates_ends_training_inside_an_epoch():
     state, data = random_problem()
     generator = np.random.RandomState(4)
     generator.set_state(state.generator)
@@ -113,7 +113,7 @@ def test_most_updates_end_it_even_inside_an_epoch():
 
 
 def random_problem(solver="sgd"):
-    """Return a state with weights of its own, and 40 rows."""
+    """Return a state with random weights, and 40 samples."""
     rng = np.random.RandomState(0)
     state = TrainingState.start((4, 6, 3), solver, float)
     state = replace(state, base_rate=0.1, initial_rate=0.1, generator=rng.get_state())
@@ -123,7 +123,7 @@ def random_problem(solver="sgd"):
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-def test_a_state_that_was_copied_trains_as_the_original_and_is_left_alone(solver):
+def test_a_copied_state_trains_as_the_original_and_independently(solver):
     state, data = random_problem(solver)
     plan = Plan(solver, {}, {"alpha": 0.1}, 40, max_iter=3, tol=1e-4)
     train(state, data, plan)
@@ -137,7 +137,7 @@ def test_a_state_that_was_copied_trains_as_the_original_and_is_left_alone(solver
 
 
 def test_the_parameters_that_validated_best_are_kept(monkeypatch):
-    """The last of equals; and those before the training where none of its epochs did as well."""
+    """The last of equal ones; or the parameters before training, if no epoch did as well."""
     scores = iter([0.5, 0.9, 0.9, 0.3])
     monkeypatch.setattr(
         "sk_twolayer.progress.evaluate", lambda network, data, interrupts: (1.0, next(scores))
@@ -151,7 +151,7 @@ def test_the_parameters_that_validated_best_are_kept(monkeypatch):
     assert (state.best, state.best_parameters) == (0.9, None)
     assert_array_equal(state.parameters, expected.parameters)
 
-    scores = iter([0.8, 0.7, 0.6, 0.5, 0.4])  # first that of the parameters it goes on from
+    scores = iter([0.8, 0.7, 0.6, 0.5, 0.4])  # the first is the score before training
     kept = state.parameters.copy()
     train(state, data, plan, validation=data)
     assert state.best == 0.8
@@ -170,7 +170,7 @@ def test_dropout_keeps_the_stated_share_and_the_mean(dtype):
     assert not np.array_equal(keep, dropout.draw(300))
 
 
-def test_evaluation_in_chunks_is_that_of_all_rows(monkeypatch):
+def test_evaluation_in_chunks_equals_evaluation_at_once(monkeypatch):
     rng = np.random.RandomState(0)
     net = TwoLayerNetwork(4, 6, 3, batch_size=40, alpha=0.3)
     net.parameters[:] = rng.standard_normal(net.parameters.size)
@@ -180,7 +180,7 @@ def test_evaluation_in_chunks_is_that_of_all_rows(monkeypatch):
     calls = []
     original = net.scores
     net.scores = lambda X: calls.append(len(X)) or original(X)
-    for chunk_bytes, n_calls in ((2**23, 1), (500, 7)):  # six rows of 4 + 6 numbers
+    for chunk_bytes, n_calls in ((2**23, 1), (500, 7)):  # six samples of 4 + 6 numbers
         calls.clear()
         monkeypatch.setattr(blocks, "CHUNK_BYTES", chunk_bytes)
         assert_allclose(evaluate(net, data, Interrupts()), expected, rtol=1e-12)
