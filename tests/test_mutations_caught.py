@@ -108,7 +108,7 @@ def test_a_warm_start_with_the_same_cosine_begins_it_anew(capsys):
 # L-BFGS: belongs to test_lbfgs.py.
 
 
-def test_lbfgs_goes_on_until_the_gradient_is_below_tol():
+def test_lbfgs_trains_until_the_gradient_is_below_tol():
     features, labels = load_iris(return_X_y=True)
     features = (features - features.mean(axis=0)) / features.std(axis=0)
     options = {"activation": "tanh", "solver": "lbfgs", "alpha": 0.01, "random_state": 0}

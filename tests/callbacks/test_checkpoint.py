@@ -17,7 +17,7 @@ from estimator_state import (
     STREAMING_SOLVERS,
     assert_same_state,
     equal,
-    make_rows,
+    make_samples,
     new,
     state,
 )
@@ -35,12 +35,12 @@ CLOCK = "sk_twolayer.callbacks.checkpoint.monotonic"
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-X, y = make_rows()
-X_val, y_val = make_rows(seed=1)
+X, y = make_samples()
+X_val, y_val = make_samples(seed=1)
 
 
 class Hook:
-    """A callback that does something when an epoch begins; the first is number 1."""
+    """A callback that runs an action when an epoch begins; the first epoch is number 1."""
 
     def __init__(self, action):
         self.action = action
@@ -64,7 +64,7 @@ class CutOffError(Exception):
 
 
 def cut_off_at(number):
-    """Make a callback that raises when that epoch begins, after a file has been written."""
+    """Return a callback that raises when an epoch begins."""
 
     def cut_off(epoch):
         if epoch == number:
@@ -74,9 +74,8 @@ def cut_off_at(number):
 
 
 def fit_cut_off(model, number, path, *args, every=1, **kwargs):
-    """Fit, cut off at the start of an epoch; return what the file has of it."""
-    # Hooks run in the order of the watchers, scikit-learn's first: the file of that epoch, which
-    # is not written, is that of the one before.
+    """Cut a fit off at the start of an epoch; return what the file has of the fit."""
+    # The callbacks of scikit-learn run first, so that the file of the epoch before is not written.
     model.set_callbacks(Checkpoint(path, every=every), cut_off_at(number))
     with pytest.raises(CutOffError):
         model.fit(*args, **kwargs)
@@ -106,41 +105,41 @@ FITS = [
 
 @pytest.mark.parametrize(("name", "solver", "kind"), FITS)
 def test_a_resumed_fit_ends_as_the_whole_one(name, solver, kind, tmp_path):
-    rows, path = KINDS[kind](X), tmp_path / "fit.pkl"
+    samples, path = KINDS[kind](X), tmp_path / "fit.pkl"
     options = {"max_iter": 8, "solver": solver, **OPTIONS[name]}
-    whole = new(warm_start=True, **options).fit(rows, y)
+    whole = new(warm_start=True, **options).fit(samples, y)
     assert whole.n_iter_ > 4
-    # Cut off twice; the file of the epoch that begins is written after the hooks.
-    first = fit_cut_off(new(**options), 4, path, rows, y)
+    # Cut off twice; the file is written after the hooks.
+    first = fit_cut_off(new(**options), 4, path, samples, y)
     assert (first.n_iter_, len(first.loss_curve_)) == (2, 2)
-    second = fit_cut_off(first, 3, path, rows, y)
+    second = fit_cut_off(first, 3, path, samples, y)
     assert (second.n_iter_, len(second.loss_curve_)) == (3, 3)
-    second.fit(rows, y)
+    second.fit(samples, y)
     assert_same_state(second, whole)
     assert equal(second._training_state, whole._training_state)
     for model in (second, whole):  # and they continue alike
-        model.set_params(max_iter=2).fit(rows, y)
+        model.set_params(max_iter=2).fit(samples, y)
     assert_same_state(second, whole)
 
 
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
 def test_validation_samples_that_are_given(solver, tmp_path):
     weights = {"sample_weight": np.arange(1.0, 161), "sample_weight_val": np.arange(160.0)}
-    rows = {"X_val": X_val, "y_val": y_val, **weights}
+    samples = {"X_val": X_val, "y_val": y_val, **weights}
     options = {"max_iter": 8, "solver": solver, "learning_rate": 0.5 if solver == "sgd" else 1.0}
-    whole = new(warm_start=True, **options).fit(X, y, **rows)
+    whole = new(warm_start=True, **options).fit(X, y, **samples)
     scores = whole.validation_scores_
-    assert scores[-1] < max(scores)  # else nothing had to be put back
-    resumed = fit_cut_off(new(**options), 6, tmp_path / "fit", X, y, **rows)
-    assert_same_state(resumed.fit(X, y, **rows), whole)
+    assert scores[-1] < max(scores)  # so that earlier weights are kept
+    resumed = fit_cut_off(new(**options), 6, tmp_path / "fit", X, y, **samples)
+    assert_same_state(resumed.fit(X, y, **samples), whole)
 
 
-def test_a_checkpoint_is_what_the_fit_would_have_left_had_it_stopped(tmp_path):
-    rows = {"X_val": X_val.toarray(), "y_val": y_val}
-    for options, given in (({}, {}), ({"learning_rate": 0.5}, rows)):
+def test_a_checkpoint_is_the_fit_of_so_many_epochs(tmp_path):
+    samples = {"X_val": X_val.toarray(), "y_val": y_val}
+    for options, given in (({}, {}), ({"learning_rate": 0.5}, samples)):
         whole = new(max_iter=8, **options).fit(X.toarray(), y, **given)
         n_epochs = 3
-        if given:  # one after which the best weights are those of an earlier epoch
+        if given:  # so many that the best weights are from an earlier epoch
             scores = whole.validation_scores_
             n_epochs = next(n for n in range(2, 8) if scores[n - 1] < max(scores[: n - 1]))
         model = new(max_iter=8, **options)
@@ -165,7 +164,7 @@ def test_a_regressor(name, early_stopping, tmp_path):
 @pytest.mark.parametrize("kind", ["instance", "None"])
 def test_random_numbers_continue(kind, tmp_path):
     def make():
-        np.random.seed(3)  # noqa: NPY002 -- which the fit draws a seed from if random_state=None
+        np.random.seed(3)  # noqa: NPY002 -- it seeds random_state=None
         generator = np.random.RandomState(7) if kind == "instance" else None
         return new(max_iter=6, dropout=0.3, early_stopping=True, random_state=generator)
 
@@ -202,16 +201,16 @@ def test_a_fit_on_sparse_samples_is_resumed_on_dense_ones(tmp_path):
 
 def test_a_resumed_fit_takes_what_was_set_since(tmp_path):
     fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)
-    # Weights: a warm start from them, which knows nothing of the fit before.
+    # Weights: they begin a warm start, which is independent of the earlier fit.
     resumed = Checkpoint.load(tmp_path / "fit")
     resumed.coefs_[0][:] *= 0.5
-    warm = new(max_iter=3, warm_start=True).fit(X, y)  # as many epochs as the file has
+    warm = new(max_iter=3, warm_start=True).fit(X, y)  # the epochs of the file
     warm.coefs_[0][:] *= 0.5
     assert_same_state(resumed.fit(X, y), warm.set_params(max_iter=6).fit(X, y))
     # Another solver: the same.
     resumed = Checkpoint.load(tmp_path / "fit").set_params(solver="adam").fit(X, y)
     assert (resumed.n_iter_, len(resumed.loss_curve_)) == (6, 3 + 6)
-    # An end that has come already.
+    # Limits that the fit has reached already.
     before = Checkpoint.load(tmp_path / "fit")
     for end in ({"max_iter": 2}, {"max_updates": 60}, {"max_updates": 7}):  # of 20 an epoch
         for schedule in ("exponential", "cosine"):
@@ -279,20 +278,20 @@ def test_a_safe_format(tmp_path):
 
 KILLED_FIT = {"max_iter": 5, "solver": "adamw", "early_stopping": True, "dropout": 0.2}
 
-# Fits in processes that are killed before a chosen line; prints the folder of each, and how many
-# files had been put in their place. Chosen are the lines around each change of the folder by the
-# first and the third file, and a few others.
+# Fit in processes that are killed before a chosen line; print the folder of each process, and how
+# many files had been put in place. The lines are around each change of the folder by the first and
+# the third file, and a few others.
 KILL = """
 import os, signal, sys, warnings
 from itertools import pairwise
 
 sys.path.insert(0, TESTS)
-from estimator_state import make_rows, new
+from estimator_state import make_samples, new
 from faults import Moments, choose
 from sk_twolayer.callbacks import Checkpoint
 
 warnings.simplefilter("ignore")
-X, y = make_rows()
+X, y = make_samples()
 
 def files():
     return {entry.name: entry.inode() for entry in os.scandir("rehearsal")}
@@ -307,7 +306,7 @@ def fit(folder, actions=None, watch=str):
         new(**OPTIONS).set_callbacks(checkpoint).fit(X, y)
     return moments.seen
 
-fit("once")  # so that what is done once in a process has been done
+fit("once")  # so that what a process does once has been done
 seen = fit("rehearsal", watch=files)
 changes = [i + 1 for i in range(1, len(seen)) if seen[i] != seen[i - 1]]
 # A file appears, and is put in its place; before the first one, the mode of new files is probed.
@@ -389,7 +388,7 @@ def test_an_interrupt_before_the_first_update_leaves_a_checkpoint(tmp_path):
     assert_same_state(resumed, new(max_iter=6, warm_start=True).fit(X, y))
 
 
-def test_other_rows_than_those_of_the_fit(tmp_path):
+def test_samples_that_the_fit_did_not_begin_with_are_refused(tmp_path):
     resumed = fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y)
     before = state(resumed)
     with pytest.raises(ValueError, match=r"began with \[54 53 53\]\. Pass the samples"):
@@ -397,8 +396,8 @@ def test_other_rows_than_those_of_the_fit(tmp_path):
     with pytest.raises(ValueError, match="had no validation samples, and this one has some"):
         resumed.fit(X, y, X_val=X_val, y_val=y_val)
     assert_same_state(resumed, before)
-    rows = {"X_val": X_val, "y_val": y_val}
-    resumed = fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y, **rows)
+    samples = {"X_val": X_val, "y_val": y_val}
+    resumed = fit_cut_off(new(max_iter=6), 5, tmp_path / "fit", X, y, **samples)
     with pytest.raises(ValueError, match="had some validation samples, and this one has none"):
         resumed.fit(X, y)
 
@@ -438,7 +437,7 @@ def test_files_that_are_no_checkpoints(tmp_path):
             Checkpoint.load(tmp_path / "fit.pkl")
 
 
-def test_another_version_is_said(tmp_path, monkeypatch):
+def test_another_version_is_a_warning(tmp_path, monkeypatch):
     monkeypatch.setattr(sk_twolayer, "__version__", "99.0")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

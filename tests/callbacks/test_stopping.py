@@ -105,7 +105,7 @@ class Ticking:
 def test_a_fit_ends_with_the_epoch_in_which_its_time_is_up(seconds, n_epochs, solver, clock):
     limit, ticking = TimeLimit(seconds), Ticking(clock, 2.0)
     model = make(solver=solver).set_callbacks(ticking, limit)
-    for _ in range(2):  # every fit has the whole time
+    for _ in range(2):  # every fit has all of the time
         model.fit(X, y)
         assert model.n_iter_ == n_epochs
 
@@ -130,7 +130,7 @@ def test_in_the_workers_of_a_search():
     pipeline = make_pipeline(MinMaxScaler(), network)
     grid = {"twolayerclassifier__alpha": [1e-3, 1e-2]}
     alone = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
-    with joblib.parallel_config("multiprocessing", n_jobs=2):  # whose workers import nothing
+    with joblib.parallel_config("multiprocessing", n_jobs=2):  # workers that import nothing
         together = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
     assert 0.5 <= alone.best_estimator_[-1].validation_scores_[-1] < 0.9  # stopped early
     for name in ("split0_test_score", "split1_test_score"):

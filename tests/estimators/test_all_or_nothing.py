@@ -12,7 +12,7 @@ from estimator_state import (
     SOLVERS,
     STREAMING_SOLVERS,
     assert_same_state,
-    make_rows,
+    make_samples,
     new,
     parameters,
     state,
@@ -27,11 +27,11 @@ from threadpoolctl import threadpool_limits
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    # An overflow on the way to an error that says more is not worth a warning.
+    # An overflow ends in an error, which says more than a warning would.
     pytest.mark.filterwarnings("error::RuntimeWarning:sk_twolayer"),
 ]
 
-X, y = make_rows()
+X, y = make_samples()
 X_FIT, y_fit = X[:80], y[:80]
 CLASSES = [0, 1, 2]
 
@@ -73,7 +73,7 @@ def learning_rate_that_diverges(model, call, X, y):
 
 
 def values_that_diverge(model, call, X, y):
-    # Wrong labels, as scores this large would have a gradient of zero where they are right.
+    # The labels are wrong: where such large scores are right, the gradient is zero.
     call(X * 1e300, (y + 1) % 3)
 
 
@@ -151,23 +151,23 @@ def names(value):
 
 
 def stream(kind, solver, *, fail=None, look=False, pickled="no", **options):
-    """Train on four chunks; before the third, fail, and look and pickle as told."""
-    rows = KINDS[kind](X)
+    """Train on four chunks; fail before the third, and look at or pickle the model around that."""
+    samples = KINDS[kind](X)
     model = new(solver=solver, **options)
     for i in range(4):
-        chunk = rows[40 * i : 40 * i + 40], y[40 * i : 40 * i + 40]
+        chunk = samples[40 * i : 40 * i + 40], y[40 * i : 40 * i + 40]
         if i == 2:
             if pickled == "before":
                 model = pickle.loads(pickle.dumps(model))
             if look:
                 before, attributes = state_when_read(model), set(vars(model))
-                scores = model.decision_function(rows)
+                scores = model.decision_function(samples)
             if fail is not None:
                 fail(model, model.partial_fit, *chunk)
             if look:
                 assert set(vars(model)) == attributes
                 assert_same_state(model, before)
-                assert_array_equal(model.decision_function(rows), scores)
+                assert_array_equal(model.decision_function(samples), scores)
             if pickled == "after":
                 model = pickle.loads(pickle.dumps(model))
         model.partial_fit(*chunk, classes=CLASSES)
@@ -175,7 +175,7 @@ def stream(kind, solver, *, fail=None, look=False, pickled="no", **options):
 
 
 def random_state(draws_on):
-    """Return a seed, or a generator, which belongs to the caller and goes on from call to call."""
+    """Return a seed, or a generator, whose draws continue from call to call."""
     return np.random.RandomState(3) if draws_on else 0
 
 
@@ -187,7 +187,7 @@ def state_without_failure(kind, solver, *, draws_on=False, **options):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("solver", "failure"), STREAM_FAILURES, ids=names)
-def test_a_stream_continues_as_if_a_chunk_that_failed_had_not_been(kind, solver, failure):
+def test_a_stream_continues_as_if_no_chunk_had_failed(kind, solver, failure):
     def fail(*arguments):
         with pytest.raises(ValueError):  # noqa: PT011 -- the messages are tested elsewhere
             failure(*arguments)
@@ -201,7 +201,7 @@ def test_a_stream_continues_as_if_a_chunk_that_failed_had_not_been(kind, solver,
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
-def test_several_failures_in_a_row_change_no_more_than_one(kind, solver):
+def test_several_failures_in_a_row_change_nothing(kind, solver):
     def fail(*arguments):
         for failure in failures_of(solver):
             with pytest.raises(ValueError):  # noqa: PT011
@@ -215,12 +215,12 @@ def test_several_failures_in_a_row_change_no_more_than_one(kind, solver):
 def test_a_failed_call_consumes_no_random_numbers(kind, solver):
     generator = np.random.RandomState(3)
     model = new(solver=solver, random_state=generator, dropout=0.2)
-    rows = KINDS[kind](X)
-    model.partial_fit(rows[:40], y[:40], classes=CLASSES)
+    samples = KINDS[kind](X)
+    model.partial_fit(samples[:40], y[:40], classes=CLASSES)
     for call in (model.partial_fit, model.fit):
         before = generator.get_state(legacy=False)
         with pytest.raises(ValueError, match="diverged"):
-            learning_rate_that_diverges(model, call, rows[40:80], y[40:80])
+            learning_rate_that_diverges(model, call, samples[40:80], y[40:80])
         after = generator.get_state(legacy=False)
         assert_array_equal(after["state"]["key"], before["state"]["key"])
         assert after["state"]["pos"] == before["state"]["pos"]
@@ -240,11 +240,11 @@ def test_weights_of_classes_do_not_count_the_samples_of_a_chunk_that_failed(kind
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", [s for s in STREAMING_SOLVERS if s != "sgd"])
 def test_a_mean_square_that_overflows_is_a_divergence(kind, solver):
-    rows = KINDS[kind](X)
+    samples = KINDS[kind](X)
     model = new(solver=solver)
     for call in (model.fit, partial(model.partial_fit, classes=CLASSES)):
         with pytest.raises(ValueError, match="diverged"):
-            infinite_moments_after_the_only_update(model, call, rows, y)
+            infinite_moments_after_the_only_update(model, call, samples, y)
         assert not hasattr(model, "coefs_")
 
 
@@ -262,94 +262,94 @@ def fitted(kind, solver, n_fits=1, **options):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("solver", "failure"), WARM_FAILURES, ids=names)
-def test_a_warm_start_continues_as_if_a_fit_that_failed_had_not_been(kind, solver, failure):
-    rows = KINDS[kind](X_FIT)
-    failed = new(solver=solver, warm_start=True).fit(rows, y_fit)
+def test_a_warm_start_continues_as_if_no_fit_had_failed(kind, solver, failure):
+    samples = KINDS[kind](X_FIT)
+    failed = new(solver=solver, warm_start=True).fit(samples, y_fit)
     never = pickle.loads(fitted(kind, solver))
     attributes = set(vars(failed))
     with pytest.raises(ValueError):  # noqa: PT011
-        failure(failed, failed.fit, rows, y_fit)
+        failure(failed, failed.fit, samples, y_fit)
     assert_same_state(failed, never)
     assert set(vars(failed)) == attributes
-    assert_array_equal(failed.predict_proba(rows), never.predict_proba(rows))
+    assert_array_equal(failed.predict_proba(samples), never.predict_proba(samples))
     twice = state(pickle.loads(fitted(kind, solver, n_fits=2)))
-    assert_same_state(pickle.loads(pickle.dumps(failed)).fit(rows, y_fit), twice)
-    assert_same_state(failed.fit(rows, y_fit), twice)
+    assert_same_state(pickle.loads(pickle.dumps(failed)).fit(samples, y_fit), twice)
+    assert_same_state(failed.fit(samples, y_fit), twice)
 
 
-def names_of_others(model, rows, y):
+def fit_columns_with_names(model, samples, y):
     import pandas as pd  # names of columns come from a data frame
 
-    others = pd.DataFrame(rows[:, :7], columns=[f"column {i}" for i in range(7)])
-    model.fit(others, np.zeros(len(y)))
+    frame = pd.DataFrame(samples[:, :7], columns=[f"column {i}" for i in range(7)])
+    model.fit(frame, np.zeros(len(y)))
 
 
 FRESH_FAILURES = {
-    "divergence": lambda model, rows, y: fit_on_large_values(model, rows[:, :7], y),
-    "one class": lambda model, rows, y: model.fit(rows[:, :7], np.zeros(len(y))),
-    "one class in columns with names": lambda model, rows, y: names_of_others(
+    "divergence": lambda model, samples, y: fit_on_large_values(model, samples[:, :7], y),
+    "one class": lambda model, samples, y: model.fit(samples[:, :7], np.zeros(len(y))),
+    "one class in columns with names": lambda model, samples, y: fit_columns_with_names(
         model, np.zeros((len(y), 9)), y
     ),
-    "labels of real numbers": lambda model, rows, y: model.fit(rows[:, :7], y + 0.5),
-    "a nan": lambda model, rows, y: model.fit(with_entry(rows[:, :7], np.nan), y),
-    "a negative weight": lambda model, rows, y: model.fit(rows[:, :7], y, -np.ones(len(y))),
-    "validation samples with other columns": lambda model, rows, y: model.fit(
-        rows[:, :7], y, X_val=rows, y_val=y
+    "labels of real numbers": lambda model, samples, y: model.fit(samples[:, :7], y + 0.5),
+    "a nan": lambda model, samples, y: model.fit(with_entry(samples[:, :7], np.nan), y),
+    "a negative weight": lambda model, samples, y: model.fit(samples[:, :7], y, -np.ones(len(y))),
+    "validation samples with other columns": lambda model, samples, y: model.fit(
+        samples[:, :7], y, X_val=samples, y_val=y
     ),
-    "validation labels never seen": lambda model, rows, y: model.fit(
-        rows[:, :7], y, X_val=rows[:, :7], y_val=y + 1
+    "validation labels never seen": lambda model, samples, y: model.fit(
+        samples[:, :7], y, X_val=samples[:, :7], y_val=y + 1
     ),
-    "X_val alone": lambda model, rows, y: model.fit(rows[:, :7], y, X_val=rows[:, :7]),
-    "nothing to hold out of": lambda model, rows, y: fit_three_rows(model, rows),
-    "a class_weight of no class": lambda model, rows, y: fit_weighted(model, rows[:, :7], y),
+    "X_val alone": lambda model, samples, y: model.fit(samples[:, :7], y, X_val=samples[:, :7]),
+    "nothing to hold out of": lambda model, samples, y: fit_three_samples(model, samples),
+    "a class_weight of no class": lambda model, samples, y: fit_weighted(model, samples[:, :7], y),
 }
 
 
-def fit_on_large_values(model, rows, y):
-    with other_settings(model, init=1e10):  # so that L-BFGS diverges where it starts, too
-        model.fit(rows * 1e305, y)
+def fit_on_large_values(model, samples, y):
+    with other_settings(model, init=1e10):  # so that L-BFGS diverges at its start, too
+        model.fit(samples * 1e305, y)
 
 
-def fit_three_rows(model, rows):
+def fit_three_samples(model, samples):
     with other_settings(model, early_stopping=True):
-        model.fit(rows[:3, :7], [0, 1, 2])
+        model.fit(samples[:3, :7], [0, 1, 2])
 
 
-def fit_weighted(model, rows, y):
+def fit_weighted(model, samples, y):
     with other_settings(model, class_weight="no such way"):
-        model.fit(rows, y)
+        model.fit(samples, y)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("failure", FRESH_FAILURES)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_an_estimator_that_is_not_fitted_stays_so_when_fit_fails(kind, failure, solver):
-    rows = KINDS[kind](X_FIT)
+    samples = KINDS[kind](X_FIT)
     model = new(solver=solver, warm_start=True)
     attributes = set(vars(model))
     with pytest.raises(ValueError):  # noqa: PT011
-        FRESH_FAILURES[failure](model, rows, y_fit)
+        FRESH_FAILURES[failure](model, samples, y_fit)
     assert set(vars(model)) == attributes
     with pytest.raises(NotFittedError):
         check_is_fitted(model)
     with pytest.raises(NotFittedError):
-        model.predict(rows)
+        model.predict(samples)
     assert not hasattr(model, "coefs_")
-    assert_same_state(model.fit(rows, y_fit), pickle.loads(fitted(kind, solver)))
+    assert_same_state(model.fit(samples, y_fit), pickle.loads(fitted(kind, solver)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("failure", FRESH_FAILURES)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_fit_on_other_columns_that_fails_leaves_the_last_fit(kind, failure, solver):
-    rows = KINDS[kind](X_FIT)
+    samples = KINDS[kind](X_FIT)
     model = pickle.loads(fitted(kind, solver)).set_params(warm_start=False)
-    before, attributes, p = state(model), set(vars(model)), model.predict_proba(rows)
+    before, attributes, p = state(model), set(vars(model)), model.predict_proba(samples)
     with pytest.raises(ValueError):  # noqa: PT011
-        FRESH_FAILURES[failure](model, rows, y_fit)
+        FRESH_FAILURES[failure](model, samples, y_fit)
     assert set(vars(model)) == attributes
     assert_same_state(model, before)
-    assert_array_equal(model.predict_proba(rows), p)
+    assert_array_equal(model.predict_proba(samples), p)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -367,34 +367,34 @@ def test_a_fit_in_the_middle_of_a_stream_that_fails_leaves_the_stream(kind, solv
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
 def test_a_first_chunk_that_fails_leaves_an_estimator_that_is_not_fitted(kind, solver):
-    rows = KINDS[kind](X)
+    samples = KINDS[kind](X)
     model = new(solver=solver)
     attributes = set(vars(model))
     for failure in failures_of(solver):
-        if failure in (too_few_columns, another_hidden_size):  # right, in a first chunk
+        if failure in (too_few_columns, another_hidden_size):  # good in a first chunk
             continue
 
         call = partial(model.partial_fit, classes=CLASSES)
         with pytest.raises(ValueError):  # noqa: PT011
-            failure(model, call, rows[:40], y[:40])
+            failure(model, call, samples[:40], y[:40])
         with pytest.raises(ValueError, match="classes"):
-            model.partial_fit(rows[:40], y[:40])
+            model.partial_fit(samples[:40], y[:40])
         assert set(vars(model)) == attributes
         with pytest.raises(NotFittedError):
             check_is_fitted(model)
-    model.partial_fit(rows[:40], y[:40], classes=CLASSES)
-    assert_same_state(model, new(solver=solver).partial_fit(rows[:40], y[:40], classes=CLASSES))
+    model.partial_fit(samples[:40], y[:40], classes=CLASSES)
+    assert_same_state(model, new(solver=solver).partial_fit(samples[:40], y[:40], classes=CLASSES))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scale", [1e100, 1e150, 1e154, 1e160, 1e200, 1e250, 1e300])
 def test_lbfgs_ends_with_finite_numbers_or_with_an_error(kind, scale):
-    rows = KINDS[kind](X[:40]) * scale
+    samples = KINDS[kind](X[:40]) * scale
     model = new(solver="lbfgs", max_iter=20)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)  # an overflow is an error, or harmless
         try:
-            model.fit(rows, y[:40])
+            model.fit(samples, y[:40])
         except ValueError as error:
             assert "diverged" in str(error)  # noqa: PT017
             assert not hasattr(model, "coefs_")
@@ -444,7 +444,7 @@ def test_a_stream_survives_that_memory_runs_out_at_any_moment(kind, solver, look
         assert_same_state(stream(kind, solver, fail=run_out_at(moment), look=look), never)
 
 
-# Each kind of samples and each start meets both of the settings.
+# Both kinds of samples, and both starts, with both settings.
 @pytest.mark.parametrize(
     ("kind", "warm_start", "settings"),
     [
@@ -459,21 +459,21 @@ def test_a_stream_survives_that_memory_runs_out_at_any_moment(kind, solver, look
 def test_fits_survive_that_memory_runs_out_at_any_moment(solver, kind, warm_start, settings):
     if solver == "lbfgs":
         settings = settings | {"dropout": 0}
-    rows, labels = KINDS[kind](X[20:60]), y[20:60]
-    model = new(solver=solver, warm_start=warm_start, **settings).fit(rows, labels)
+    samples, labels = KINDS[kind](X[20:60]), y[20:60]
+    model = new(solver=solver, warm_start=warm_start, **settings).fit(samples, labels)
     once = pickle.dumps(model)
 
     def train(fail):
         model = pickle.loads(once)
-        fail(model, model.fit, rows, labels)
+        fail(model, model.fit, samples, labels)
         return model
 
-    before, after = state(pickle.loads(once)), state(pickle.loads(once).fit(rows, labels))
-    assert_same_state(model.fit(rows, labels), after)
+    before, after = state(pickle.loads(once)), state(pickle.loads(once).fit(samples, labels))
+    assert_same_state(model.fit(samples, labels), after)
     for moment in moments_of(train):
         model = train(run_out_at(moment))
         assert_same_state(model, before)
-        assert_same_state(model.fit(rows, labels), after)
+        assert_same_state(model.fit(samples, labels), after)
 
 
 # Callbacks that raise.
@@ -513,7 +513,7 @@ class Raising:
     ids=str,
 )
 def test_a_callback_that_raises_changes_nothing(kind, solver, hook, task):
-    rows = KINDS[kind](X_FIT)
+    samples = KINDS[kind](X_FIT)
     error = RuntimeError("broken") if kind == "dense" else MemoryError("no memory left")
     callback = Raising(hook, task, error)
     model = new(solver=solver, warm_start=True).set_callbacks(callback)
@@ -522,13 +522,13 @@ def test_a_callback_that_raises_changes_nothing(kind, solver, hook, task):
     def fail_to_fit():
         callback.armed = True
         with pytest.raises(type(error), match=str(error)):
-            model.fit(rows, y_fit)
+            model.fit(samples, y_fit)
         callback.armed = False
 
     fail_to_fit()
     assert set(vars(model)) == attributes
     once = pickle.loads(fitted(kind, solver))
-    assert_same_state(model.fit(rows, y_fit), once)
+    assert_same_state(model.fit(samples, y_fit), once)
     fail_to_fit()
     assert_same_state(model, once)
-    assert_same_state(model.fit(rows, y_fit), pickle.loads(fitted(kind, solver, n_fits=2)))
+    assert_same_state(model.fit(samples, y_fit), pickle.loads(fitted(kind, solver, n_fits=2)))

@@ -1,4 +1,4 @@
-"""Threads and processes, side by side, get the numbers that one thread gets, bit for bit."""
+"""Threads and processes side by side compute what one thread computes, bit for bit."""
 
 import multiprocessing
 import os
@@ -28,14 +28,16 @@ PATIENCE = 120  # seconds, after which something hangs
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 
 
-def make_rows(n_rows=400, n_features=30):
+def make_samples(n_samples=400, n_features=30):
     rng = np.random.default_rng(0)
-    y = rng.integers(3, size=n_rows)
-    X = rng.normal(size=(n_rows, n_features)) + 2 * (np.arange(n_features) % 3 == y[:, np.newaxis])
+    y = rng.integers(3, size=n_samples)
+    X = rng.normal(size=(n_samples, n_features)) + 2 * (
+        np.arange(n_features) % 3 == y[:, np.newaxis]
+    )
     return np.where(X < 1, 0, X), y
 
 
-X, y = make_rows()
+X, y = make_samples()
 AS = {
     "float64": lambda X: X,
     "float32": lambda X: X.astype(np.float32),
@@ -59,17 +61,17 @@ FITS = [(name, kind) for name in SETTINGS for kind in ("float64", "float32", "cs
 
 
 def train(name, kind):
-    """Train a new estimator; return what it learned and what it predicts, as arrays."""
-    rows = AS[kind](X)
+    """Train a new estimator; return its parameters, predictions and curves."""
+    samples = AS[kind](X)
     model = TwoLayerClassifier(20, max_iter=6, random_state=0, **SETTINGS[name])
     if "partial_fit" in name:
         for chunk in (slice(0, 150), slice(150, 300), slice(300, 400)):
-            model.partial_fit(rows[chunk], y[chunk], classes=[0, 1, 2])
+            model.partial_fit(samples[chunk], y[chunk], classes=[0, 1, 2])
     else:
         for _ in range(2 if name == "warm start" else 1):
-            model.fit(rows, y)
+            model.fit(samples, y)
     curves = model.loss_curve_, model.batch_loss_curve_, model.validation_scores_ or []
-    return [*model.coefs_, *model.intercepts_, model.predict_proba(rows), *map(np.array, curves)]
+    return [*model.coefs_, *model.intercepts_, model.predict_proba(samples), *map(np.array, curves)]
 
 
 # Another process finds these functions in this module by their names.
@@ -106,7 +108,7 @@ def one_blas_thread():
 
 @pytest.fixture
 def frequent_switches():
-    """Let the threads take turns as often as they can."""
+    """Switch between threads as often as possible."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -119,7 +121,7 @@ def serial(one_blas_thread):
 
 
 def at_once(calls):
-    """Make each call in a thread of its own, all at the same moment; return the results."""
+    """Make all calls at the same moment, each in another thread; return the results."""
     barrier = threading.Barrier(len(calls))
 
     def wait_and_call(call):
@@ -134,13 +136,13 @@ def at_once(calls):
 
 
 @pytest.mark.parametrize("kind", AS)
-@pytest.mark.parametrize("n_rows", [1, 400, 20_000])
-def test_threads_predict_with_one_estimator(kind, n_rows, frequent_switches):
-    rows = AS[kind](make_rows(n_rows)[0])
+@pytest.mark.parametrize("n_samples", [1, 400, 20_000])
+def test_threads_predict_with_one_estimator(kind, n_samples, frequent_switches):
+    samples = AS[kind](make_samples(n_samples)[0])
     model = TwoLayerClassifier(100, max_iter=2, random_state=0).fit(AS[kind](X), y)
-    n_chunks = len(list(sample_chunks(rows, n_rows, 100, model.coefs_[0].dtype)))
-    assert (n_chunks > 1) == (n_rows == 20_000)
-    calls = [lambda method=method: getattr(model, method)(rows) for method in METHODS]
+    n_chunks = len(list(sample_chunks(samples, n_samples, 100, model.coefs_[0].dtype)))
+    assert (n_chunks > 1) == (n_samples == 20_000)
+    calls = [lambda method=method: getattr(model, method)(samples) for method in METHODS]
     expected = [call() for call in calls]
     assert_same([at_once(calls + calls)], [expected + expected])
 
@@ -160,17 +162,20 @@ def test_the_first_predictions_of_all(frequent_switches):
 def test_pending_updates_of_weights_are_applied_once(others):
     """Chunks of sparse samples leave updates of most weights pending; any reader applies them."""
     rng = np.random.default_rng(0)
-    n_rows, n_features = 300, 15_000
-    columns = rng.integers(n_features, size=40 * n_rows)
-    entries = rng.random(len(columns)), (np.repeat(np.arange(n_rows), 40), columns)
-    rows, labels = csr_array(entries, shape=(n_rows, n_features)), rng.integers(3, size=n_rows)
-    sparse, dense = rows[:5], rows[:5].toarray()
+    n_samples, n_features = 300, 15_000
+    columns = rng.integers(n_features, size=40 * n_samples)
+    entries = rng.random(len(columns)), (np.repeat(np.arange(n_samples), 40), columns)
+    samples, labels = (
+        csr_array(entries, shape=(n_samples, n_features)),
+        rng.integers(3, size=n_samples),
+    )
+    sparse, dense = samples[:5], samples[:5].toarray()
 
     def stream():
         model = TwoLayerClassifier(30, alpha=0.01, random_state=0)
-        for start in range(0, n_rows, 50):
+        for start in range(0, n_samples, 50):
             chunk = slice(start, start + 50)
-            model.partial_fit(rows[chunk], labels[chunk], classes=[0, 1, 2])
+            model.partial_fit(samples[chunk], labels[chunk], classes=[0, 1, 2])
         return model
 
     reads = {
@@ -253,7 +258,7 @@ def test_a_callback_that_fits_in_threads_share():
 
 
 @pytest.mark.filterwarnings("error")
-def test_what_numpy_does_about_overflow_is_each_threads_own(frequent_switches):
+def test_each_thread_keeps_its_handling_of_overflow(frequent_switches):
     """A diverging network does not warn of overflow; other threads keep their own settings."""
     ended = threading.Event()
 
@@ -283,7 +288,7 @@ def test_what_numpy_does_about_overflow_is_each_threads_own(frequent_switches):
 @pytest.mark.parametrize("start_method", multiprocessing.get_all_start_methods())
 def test_processes_of_every_kind_fit_and_predict(start_method, serial):
     model = TwoLayerClassifier(20, max_iter=3, random_state=0)
-    some = slice(None, None, 4)  # every setting or kind of samples, as joblib gets all pairs
+    some = slice(None, None, 4)  # joblib gets all of them, below
     with multiprocessing.get_context(start_method).Pool(1) as processes:
         fits = processes.starmap_async(train_in_process, FITS[some])
         fitted_there = processes.apply_async(fit_in_process, [model])
@@ -297,7 +302,7 @@ def test_processes_of_every_kind_fit_and_predict(start_method, serial):
 
 
 def test_processes_of_joblib_fit_and_predict(serial):
-    # Arrays of more than max_nbytes, weights among them, get there as read-only maps of files.
+    # Arrays larger than max_nbytes, such as the weights, arrive as read-only memory maps.
     parallel = joblib.Parallel(2, timeout=PATIENCE, max_nbytes=1000)
     assert_same(parallel(joblib.delayed(train_in_process)(*fit) for fit in FITS), serial)
     model = TwoLayerClassifier(20, max_iter=3, random_state=0).fit(X, y)

@@ -32,19 +32,19 @@ def new(**options):
     return TwoLayerClassifier(**OPTIONS | options)
 
 
-def make_rows(n_rows=160, n_features=400, seed=0, long=slice(40, 80)):
+def make_samples(n_samples=160, n_features=400, seed=0, long=slice(40, 80)):
     """Make sparse counts of three classes; the last ten features never occur.
 
     Forty samples have less than half of the features between them, so that a chunk of a stream
     copies the rows of W1 of its own features alone. The `long` samples have more than half.
     """
     rng = np.random.default_rng(seed)
-    share = np.full((n_rows, 1), 3 / n_features)
+    share = np.full((n_samples, 1), 3 / n_features)
     share[long] = 0.2
-    X = (rng.random((n_rows, n_features)) < share) * rng.integers(1, 4, (n_rows, n_features))
+    X = (rng.random((n_samples, n_features)) < share) * rng.integers(1, 4, (n_samples, n_features))
     X[:, -10:] = 0
-    y = rng.permutation(np.arange(n_rows) % 3)
-    X[np.arange(n_rows), y] += 2
+    y = rng.permutation(np.arange(n_samples) % 3)
+    X[np.arange(n_samples), y] += 2
     return csr_array(X.astype(float)), y
 
 

@@ -1,17 +1,17 @@
-"""What the estimator should be: the same network in float64, written the obvious way.
+"""The same network as the estimator's, in float64 and written the obvious way.
 
-The reference that stateful tests compare with, step by step. Nothing here comes from the package:
-gradients are those of the textbook, every parameter moves at every update, and all rows are
-dense. What it shares with the estimator is the order in which random numbers are drawn:
+Stateful tests compare the estimator with it, step by step. Nothing here comes from the package:
+gradients follow the textbook, every parameter moves at every update, and samples are dense. Only
+the order in which random numbers are drawn is the estimator's:
 
 1. a new network draws W1 and then W2, ``standard_normal`` each;
 2. an epoch with dropout draws the seed of its generator, ``randint(2**31)``, a PCG64;
-3. an epoch draws its order of the rows that count, ``permutation(n)``, or with replacement each
-   of its batches, ``choice(n, batch_size)``.
+3. an epoch draws the order of the samples with a weight, ``permutation(n)``, or with replacement
+   each of its batches, ``choice(n, batch_size)``.
 
-An int `random_state` starts these draws anew, but where there is something to go on from (after
-`partial_fit`, or a fit with `warm_start`) they go on. A call that fails may leave the model half
-changed: callers train a copy.
+An int `random_state` starts these draws anew, but a call that continues the training (after
+`partial_fit`, or a fit with `warm_start`) continues them. A call that fails may leave the model
+half changed: callers train a copy.
 """
 
 from math import ceil, sqrt
@@ -50,7 +50,7 @@ def adamw(memory, w, g, rate, parameters):
     return -rate * (m / (1 - beta_1**t) / np.sqrt(v / (1 - beta_2**t)) + decay * w)
 
 
-# How each solver moves the parameters. One that is here is tried by the stateful tests.
+# How each solver moves the parameters. The stateful tests try all of these.
 SOLVERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
 
 ACTIVATIONS = {
@@ -62,7 +62,7 @@ ACTIVATIONS = {
 
 
 def kept_units(generator, shape, probability):
-    """Return what dropout multiplies activations by: each unit takes the next 16 random bits."""
+    """Return the factors of the activations: each unit takes the next 16 random bits."""
     words = generator.random_raw(ceil(shape[0] * shape[1] / 4))
     numbers = np.array(
         [[int(word) >> shift & 0xFFFF for shift in (0, 16, 32, 48)] for word in words]
@@ -73,22 +73,22 @@ def kept_units(generator, shape, probability):
 
 
 class DivergedError(Exception):
-    """The loss, a parameter or a number that the optimizer keeps is not finite."""
+    """The loss, a parameter or a moment of the optimizer is not finite."""
 
 
 class PlainModel:
-    """The model and its history; `parameters` are those of the estimator, by its names."""
+    """The model and its history; `parameters` are the hyper-parameters of the estimator."""
 
     def __init__(self, **parameters):
         self.parameters = parameters
         self.fitted = False
         self.copied = False  # since the weights were drawn
-        self.going_on = None  # what a later call goes on from, or None
+        self.resumable = None  # what a later call continues from, or None
 
     def fit(self, X, y, sample_weight=None, validation=None, max_updates=None):
         p = self.parameters
         if not (p["warm_start"] and self.fitted):
-            self.fitted, self.going_on = False, None
+            self.fitted, self.resumable = False, None
         classes = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
         decays = p["learning_rate_schedule"] == "exponential"
         self._train(
@@ -128,7 +128,7 @@ class PlainModel:
         keeps,
         is_chunk,
     ):
-        p, state = self.parameters, self.going_on or {}
+        p, state = self.parameters, self.resumable or {}
         rng = p["random_state"]
         if isinstance(rng, int):
             rng = state.get("rng") or np.random.RandomState(rng)
@@ -136,8 +136,8 @@ class PlainModel:
             self._start(X.shape[1], y, classes, rng)
         Y, counted = self._targets(y), np.ones(len(y)) if sample_weight is None else sample_weight
         weights = counted * self._class_weights(y, counted, state if is_chunk else {})
-        rows = np.flatnonzero(weights)
-        batch_size = p["batch_size"] if p["replacement"] else min(p["batch_size"], len(rows))
+        samples = np.flatnonzero(weights)
+        batch_size = p["batch_size"] if p["replacement"] else min(p["batch_size"], len(samples))
 
         self.rate = self.initial_rate = p["learning_rate"]
         memories, position = [{} for _ in self.weights], 0
@@ -148,10 +148,10 @@ class PlainModel:
         best, n_updates = (-np.inf, None), 0
         if not is_chunk:
             rounded = np.floor if p["replacement"] else np.ceil
-            in_an_epoch = max(int(rounded(len(rows) / batch_size)), 1)
+            in_an_epoch = max(int(rounded(len(samples) / batch_size)), 1)
             planned = min(max_iter * in_an_epoch, max_updates)
             if p["learning_rate_schedule"] == "cosine":
-                position = position if position < planned else 0  # else that plan is done
+                position = position if position < planned else 0  # else that plan has ended
                 max_updates = planned - position
         if interrupted_after is not None:
             max_updates = min(max_updates, interrupted_after)
@@ -160,7 +160,7 @@ class PlainModel:
             sums = np.zeros(3)
             if p["dropout"]:
                 dropped = np.random.PCG64(rng.randint(2**31))
-            for batch in self._batches(rows, batch_size, rng):
+            for batch in self._batches(samples, batch_size, rng):
                 keep = 1.0
                 if p["dropout"]:
                     shape = len(batch), p["hidden_size"]
@@ -193,16 +193,16 @@ class PlainModel:
         if validation is not None:
             self.weights = best[1]
         self.best_loss = None if validation is not None else min(self.losses)
-        self.fitted, self.going_on = True, None
+        self.fitted, self.resumable = True, None
         if keeps:
-            self.going_on = {
+            self.resumable = {
                 **{"solver": p["solver"], "memories": memories, "counts": self.counts},
                 **{"learning_rate": p["learning_rate"], "initial_rate": self.initial_rate},
                 **{"rate": self.rate, "rng": rng, "position": position},
             }
 
     def _factor(self, position, planned):
-        """Return what the schedule multiplies the rate by, the first update being number 0."""
+        """Return the factor of the rate at an update; the first is number 0."""
         n_warmup = round(self.parameters["warmup_fraction"] * planned)
         if position < n_warmup:
             return (position + 1) / n_warmup
@@ -211,7 +211,7 @@ class PlainModel:
         return 0.5 + 0.5 * np.cos(np.pi * (position - n_warmup) / (planned - n_warmup))
 
     def _start(self, n_features, y, classes, rng):
-        """Draw the weights and forget what was."""
+        """Draw the weights and clear the history."""
         hidden = self.parameters["hidden_size"]
         self.classes, self.copied = classes, False
         self.softmax = y.ndim == 1 and len(classes) > 2
@@ -230,7 +230,7 @@ class PlainModel:
         return Y if self.softmax else Y[:, 1:]
 
     def _class_weights(self, y, counted, state):
-        """Return what each row weighs by its class; count the classes, since `state` if any."""
+        """Return the weight of each sample by its class; count classes, in earlier chunks too."""
         self.counts = None
         if y.ndim == 2:
             return np.ones(len(y))
@@ -246,13 +246,13 @@ class PlainModel:
             of_class = np.array([class_weight[label] for label in self.classes])
         return of_class[is_class.argmax(axis=1)]
 
-    def _batches(self, rows, batch_size, rng):
+    def _batches(self, samples, batch_size, rng):
         if self.parameters["replacement"]:
-            for _ in range(max(len(rows) // batch_size, 1)):
-                yield rows[rng.choice(len(rows), batch_size)]
+            for _ in range(max(len(samples) // batch_size, 1)):
+                yield samples[rng.choice(len(samples), batch_size)]
         else:
-            order = rows[rng.permutation(len(rows))]
-            yield from (order[i : i + batch_size] for i in range(0, len(rows), batch_size))
+            order = samples[rng.permutation(len(samples))]
+            yield from (order[i : i + batch_size] for i in range(0, len(samples), batch_size))
 
     def _loss(self, X, Y, weights, keep=1.0):
         """Return the loss with its penalty, the accuracy, and the gradients of the weights."""
@@ -277,7 +277,7 @@ class PlainModel:
         return loss, weights @ correct / weights.sum(), gradients
 
     def scores(self, X):
-        """Return the scores of the rows, a column for each output."""
+        """Return the scores of the samples, a column for each output."""
         W1, W2, b1, b2 = self.weights
         activate, _ = ACTIVATIONS[self.parameters["activation"]]
         return activate(X @ W1 + b1) @ W2 + b2

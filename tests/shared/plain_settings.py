@@ -1,9 +1,9 @@
-"""Settings that tests name in full, so that what they rely on does not change with the defaults."""
+"""Settings that tests rely on, in full, so that they do not change with the defaults."""
 
 from sk_twolayer import TwoLayerClassifier
 
 # Momentum, a penalty in the gradient, a rate that decays after each epoch, and a length that
-# progress decides: nothing that is planned ahead, nothing that is drawn but weights and batches.
+# progress decides. Nothing is planned ahead, and only weights and batches are drawn.
 PLAIN = {
     "hidden_size": 100,
     "solver": "sgd",
@@ -22,5 +22,5 @@ PLAIN = {
 
 
 def plain_classifier(hidden_size=100, **options):
-    """Make an estimator with `PLAIN` settings but for those that are given."""
+    """Make an estimator with `PLAIN` settings, except for the options."""
     return TwoLayerClassifier(**PLAIN | {"hidden_size": hidden_size} | options)

@@ -14,7 +14,7 @@ from estimator_state import (
     STREAMING_SOLVERS,
     assert_same_state,
     frozen,
-    make_rows,
+    make_samples,
     new,
     parameters,
     state,
@@ -32,7 +32,7 @@ from sk_twolayer.sparse import stream
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-X, y = make_rows(200)
+X, y = make_samples(200)
 CLASSES = [0, 1, 2]
 CHUNKS = [slice(start, start + 40) for start in range(0, 200, 40)]
 PATIENCE = 120  # seconds, after which something hangs
@@ -52,12 +52,12 @@ def train(model, kind, chunks):
 
 
 def test_most_chunks_have_less_than_half_of_the_features_and_one_has_more():
-    """The former exchange the rows of W1 of their features, the latter copy all rows."""
+    """A chunk with less exchanges the rows of W1 of its features; one with more copies all rows."""
     shares = [len(np.unique(X[chunk].indices)) / X.shape[1] for chunk in CHUNKS]
     assert [share < 0.5 for share in shares] == [True, False, True, True, True]
 
 
-# Looking at a stream.
+# To look at a stream.
 
 LOOKS = {
     "dense predictions": lambda model: model.predict_proba(X.toarray()),
@@ -95,7 +95,7 @@ def test_looking_does_not_change_a_stream(solver, kind, name):
 )
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
-def test_a_copy_goes_on_where_the_stream_is(solver, kind, make):
+def test_a_copy_continues_the_stream(solver, kind, make):
     alone = train(new(solver=solver, alpha=0.02), kind, CHUNKS)
     model = new(solver=solver, alpha=0.02)
     for chunk in CHUNKS:
@@ -107,29 +107,29 @@ def test_a_copy_goes_on_where_the_stream_is(solver, kind, make):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
-def test_arrays_that_were_handed_out_never_change(solver, kind):
-    model, handed_out = new(solver=solver, alpha=0.02, warm_start=True), []
-    rows = KINDS[kind](X)
+def test_arrays_that_were_returned_never_change(solver, kind):
+    model, returned = new(solver=solver, alpha=0.02, warm_start=True), []
+    samples = KINDS[kind](X)
 
-    def hand_out():
-        arrays = [*model.coefs_, *model.intercepts_, model.classes_, model.predict_proba(rows)]
-        handed_out.extend((array, array.copy()) for array in arrays)
-        handed_out.append((W1_of_a_copy := copy.copy(model).coefs_[0], W1_of_a_copy.copy()))
+    def note_arrays():
+        arrays = [*model.coefs_, *model.intercepts_, model.classes_, model.predict_proba(samples)]
+        returned.extend((array, array.copy()) for array in arrays)
+        returned.append((W1_of_a_copy := copy.copy(model).coefs_[0], W1_of_a_copy.copy()))
 
     for chunk in CHUNKS:
         train(model, kind, [chunk])
-        hand_out()
+        note_arrays()
         with pytest.raises(ValueError, match="diverged"):
-            model.set_params(learning_rate=1e200).partial_fit(rows, y)
+            model.set_params(learning_rate=1e200).partial_fit(samples, y)
         model.set_params(learning_rate=0.05)
-        hand_out()
-        model.predict(rows)
+        note_arrays()
+        model.predict(samples)
         pickle.dumps(model)
-    model.fit(rows, y)
-    hand_out()
-    model.fit(rows, y)
-    model.set_params(warm_start=False).fit(rows, y)
-    for array, as_it_was in handed_out:
+    model.fit(samples, y)
+    note_arrays()
+    model.fit(samples, y)
+    model.set_params(warm_start=False).fit(samples, y)
+    for array, as_it_was in returned:
         assert_array_equal(array, as_it_was)
 
 
@@ -137,8 +137,8 @@ def test_arrays_that_were_handed_out_never_change(solver, kind):
 @pytest.mark.parametrize("look", [False, True], ids=["unseen", "looked at"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
-def test_a_copy_and_its_original_go_ways_of_their_own(solver, kind, look, make):
-    rows = X.toarray() if kind == "dense" else X
+def test_a_copy_and_its_original_are_independent(solver, kind, look, make):
+    samples = X.toarray() if kind == "dense" else X
 
     def two_chunks():
         return train(new(solver=solver, alpha=0.02), kind, CHUNKS[:2])
@@ -148,42 +148,44 @@ def test_a_copy_and_its_original_go_ways_of_their_own(solver, kind, look, make):
     for original_first in (False, True):
         original = two_chunks()
         duplicate = make(original)
-        scores = original.decision_function(rows)
+        scores = original.decision_function(samples)
         before = state_when_read(original) if look else None
-        if original_first:  # then the copy must not have moved
+        if original_first:  # the copy must not change
             train(original, kind, [CHUNKS[2]])
-            assert_allclose(duplicate.decision_function(rows), scores, **CLOSE)
+            assert_allclose(duplicate.decision_function(samples), scores, **CLOSE)
             train(duplicate, kind, [CHUNKS[3]])
-        else:  # then the original must not
+        else:  # the original must not change
             train(duplicate, kind, [CHUNKS[3]])
-            assert_array_equal(original.decision_function(rows), scores)
+            assert_array_equal(original.decision_function(samples), scores)
             if look:
                 assert_same_state(original, before)
             train(original, kind, [CHUNKS[2]])
-        train(duplicate, kind, [CHUNKS[3]])  # turn by turn
+        train(duplicate, kind, [CHUNKS[3]])  # in turns
         train(original, kind, [CHUNKS[4]])
         train(duplicate, kind, [CHUNKS[0]])
         for model, twin in [(original, expected), (duplicate, expected_copy)]:
             assert_allclose(parameters(model), parameters(twin), **CLOSE)
-            assert_allclose(model.decision_function(rows), twin.decision_function(rows), **CLOSE)
+            assert_allclose(
+                model.decision_function(samples), twin.decision_function(samples), **CLOSE
+            )
             assert_allclose(model.batch_loss_curve_, twin.batch_loss_curve_, **CLOSE)
 
 
 @pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_copy_of_a_fit_and_its_original_go_ways_of_their_own(solver, kind, make):
-    rows = KINDS[kind](X)
-    original = new(solver=solver, warm_start=True).fit(rows, y)
+def test_a_copy_of_a_fit_and_its_original_are_independent(solver, kind, make):
+    samples = KINDS[kind](X)
+    original = new(solver=solver, warm_start=True).fit(samples, y)
     duplicate = make(original)
     before = state(original)
-    duplicate.fit(rows[:120], y[:120])
+    duplicate.fit(samples[:120], y[:120])
     assert_same_state(original, before)
-    twin = new(solver=solver, warm_start=True).fit(rows, y)
-    assert_same_state(original.fit(rows, y), twin.fit(rows, y))
+    twin = new(solver=solver, warm_start=True).fit(samples, y)
+    assert_same_state(original.fit(samples, y), twin.fit(samples, y))
 
 
-# Changing a stream by hand.
+# To change a stream by hand.
 
 
 def set_new_arrays(model):
@@ -218,7 +220,7 @@ def change_an_array_held_since_before(model):
     W1[:40] += 0.5
 
 
-HANDS = [
+CHANGES = [
     set_new_arrays,
     set_the_first_layer_alone,
     set_items_of_the_lists,
@@ -254,7 +256,7 @@ def meddle(model, by):
         by(model)
 
 
-@pytest.mark.parametrize("by", HANDS, ids=lambda by: getattr(by, "__name__", str(by)))
+@pytest.mark.parametrize("by", CHANGES, ids=lambda by: getattr(by, "__name__", str(by)))
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
 def test_what_is_set_between_chunks_takes_effect_as_in_a_dense_stream(solver, by):
     dense = train(new(solver=solver, alpha=0.02), "dense", CHUNKS[:2])
@@ -264,15 +266,15 @@ def test_what_is_set_between_chunks_takes_effect_as_in_a_dense_stream(solver, by
         meddle(model, by)
     changes = not isinstance(by, dict) or "activation" in by
     assert changes != np.allclose(dense.decision_function(X), scores)
-    for rows in (X, X.toarray()):
-        assert_allclose(sparse.decision_function(rows), dense.decision_function(X), **CLOSE)
+    for samples in (X, X.toarray()):
+        assert_allclose(sparse.decision_function(samples), dense.decision_function(X), **CLOSE)
     for chunk in CHUNKS[2:]:
         train(dense, "dense", [chunk])
         train(sparse, "sparse", [chunk])
         assert_allclose(sparse.decision_function(X), dense.decision_function(X), **CLOSE)
     assert_allclose(parameters(sparse), parameters(dense), **CLOSE)
     assert_allclose(sparse.batch_loss_curve_, dense.batch_loss_curve_, **CLOSE)
-    # And by pickling, and on to a fit that starts from there.
+    # A pickled copy, too, and a fit with a warm start.
     for model, kind in [(dense, "dense"), (sparse, "sparse")]:
         loaded = pickle.loads(pickle.dumps(model)).set_params(warm_start=True)
         scores = loaded.fit(KINDS[kind](X), y).decision_function(X)
@@ -283,41 +285,41 @@ def test_what_is_set_between_chunks_takes_effect_as_in_a_dense_stream(solver, by
 
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
 def test_what_is_set_by_hand_is_computed_with(solver):
-    """The dense stream, which the others are compared with, against plain formulas."""
+    """Compare the dense stream, which sparse streams are compared with, to plain formulas."""
     for kind in KINDS:
         model = train(new(solver=solver), kind, CHUNKS[:2])
         set_new_arrays(model)
         model.set_params(activation="tanh")
         (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
         expected = np.tanh(X @ W1 + b1) @ W2 + b2
-        for rows in (X, X.toarray()):
-            assert_allclose(model.decision_function(rows), expected, **CLOSE)
+        for samples in (X, X.toarray()):
+            assert_allclose(model.decision_function(samples), expected, **CLOSE)
 
 
 # Predictions in threads while another thread trains.
 
-# How a chunk is published: as new arrays, as it always is of dense samples and with "adam"; or in
-# the arrays of the stream.
+# A chunk is published as new arrays if its samples are dense, or with "adam"; else in the arrays of
+# the stream.
 PUBLICATIONS = [("adam", "dense"), ("sgd", "sparse"), ("adamw", "sparse")]
 
 
 @pytest.fixture
 def frequent_switches():
-    """Let the threads take turns as often as they can."""
+    """Switch between threads as often as possible."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
 
 
-def make_wide_rows(n_rows, n_features):
+def make_wide_samples(n_samples, n_features):
     rng = np.random.default_rng(0)
-    columns = rng.integers(n_features, size=(n_rows, 20))
-    entries = rng.random(columns.size), columns.ravel(), np.arange(0, 20 * n_rows + 1, 20)
-    return csr_array(entries, shape=(n_rows, n_features)), rng.integers(3, size=n_rows)
+    columns = rng.integers(n_features, size=(n_samples, 20))
+    entries = rng.random(columns.size), columns.ravel(), np.arange(0, 20 * n_samples + 1, 20)
+    return csr_array(entries, shape=(n_samples, n_features)), rng.integers(3, size=n_samples)
 
 
-WIDE, LABELS = make_wide_rows(320, 5000)
+WIDE, LABELS = make_wide_samples(320, 5000)
 
 
 @pytest.mark.parametrize("method", ["partial_fit", "fit"])
@@ -325,21 +327,21 @@ WIDE, LABELS = make_wide_rows(320, 5000)
 def test_predictions_during_a_stream_are_those_after_some_whole_call(
     solver, kind, method, frequent_switches
 ):
-    rows = KINDS[kind](WIDE)
+    samples = KINDS[kind](WIDE)
     sparse, dense = WIDE[:6], WIDE[:6].toarray()
 
     def first():
         model = new(solver=solver, hidden_size=8, alpha=0.02, warm_start=True, max_iter=1)
-        return model.partial_fit(rows[:16], LABELS[:16], classes=CLASSES)
+        return model.partial_fit(samples[:16], LABELS[:16], classes=CLASSES)
 
     def calls(model):
         for start in range(16, 320, 16):
             chunk = slice(start, start + 16)
             if method == "partial_fit":
-                model.partial_fit(rows[chunk], LABELS[chunk])
-            else:  # at other settings, so that a mixture of both would be seen
+                model.partial_fit(samples[chunk], LABELS[chunk])
+            else:  # with other settings, so that a mixture would be seen
                 labels = np.arange(16) % 3
-                model.set_params(learning_rate=0.01 + start / 5000).fit(rows[chunk], labels)
+                model.set_params(learning_rate=0.01 + start / 5000).fit(samples[chunk], labels)
             yield
 
     model = first()
@@ -381,7 +383,7 @@ def test_predictions_during_a_stream_are_those_after_some_whole_call(
 def in_between(call, other, moment):
     """Start another call in a thread at a moment of a call; return the results of both.
 
-    The call waits a little for the other one, which ends later if it needs what the call holds.
+    The call waits a little for the other one, which ends later if it needs a lock of the call.
     """
     with ThreadPoolExecutor(1) as thread:
         futures = []
@@ -406,10 +408,10 @@ def publication(seen):
     return changed
 
 
-@pytest.mark.parametrize("rows", ["dense rows", "sparse rows"])
+@pytest.mark.parametrize("samples", ["dense samples", "sparse samples"])
 @pytest.mark.parametrize(("solver", "kind"), PUBLICATIONS)
-def test_a_chunk_at_any_moment_of_a_prediction_and_the_other_way_round(solver, kind, rows):
-    given = X[:50].toarray() if rows == "dense rows" else X[:50]
+def test_a_chunk_at_any_moment_of_a_prediction_and_the_other_way_round(solver, kind, samples):
+    given = X[:50].toarray() if samples == "dense samples" else X[:50]
 
     def start():
         model = train(new(solver=solver, alpha=0.02, batch_size=20), kind, CHUNKS[:2])
@@ -433,7 +435,7 @@ def test_a_chunk_at_any_moment_of_a_prediction_and_the_other_way_round(solver, k
             chosen = range(1, n_moments + 1, 2)
         else:
             published = publication(moments.seen)
-            before_it = range(published - 40, published + 1, 3)  # rows of W1 are exchanged there
+            before_it = range(published - 40, published + 1, 3)  # where rows of W1 are exchanged
             chosen = sorted({*choose(n_moments, 8, n_last=5), *before_it})
         for moment in chosen:
             _, predict, train_on = start()
@@ -441,62 +443,64 @@ def test_a_chunk_at_any_moment_of_a_prediction_and_the_other_way_round(solver, k
                 scores, _ = in_between(predict, train_on, moment)
             else:
                 _, scores = in_between(train_on, predict, moment)
-            if rows == "sparse rows":
+            if samples == "sparse samples":
                 assert scores.tobytes() in (before.tobytes(), after.tobytes())
             else:
                 assert min(np.abs(scores - other).max() for other in (before, after)) < 1e-12
             assert_allclose(predict(), after, rtol=1e-12, atol=1e-12)
 
 
-# Going on with other validation rows.
+# Warm starts with other validation samples.
 
 
-def halves():
-    """Two sets of validation rows: those of X, and others whose labels are mostly wrong."""
-    X_other, y_other = make_rows(60, seed=5)
+def two_validations():
+    """Return validation samples of X, and other validation samples, with mostly wrong labels."""
+    X_other, y_other = make_samples(60, seed=5)
     wrong = np.where(np.arange(60) % 4 == 0, y_other, (y_other + 1) % 3)
     return (X[:100], y[:100]), (X_other, wrong)
 
 
-@pytest.mark.parametrize("change", ["rows", "labels", "from rows held out", "to rows held out"])
+@pytest.mark.parametrize(
+    "change", ["samples", "labels", "from a held-out part", "to a held-out part"]
+)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_scores_of_other_validation_rows_are_not_compared(solver, kind, change):
-    (X_a, y_a), (X_b, y_b) = halves()
+def test_scores_of_other_validation_samples_are_not_compared(solver, kind, change):
+    (X_a, y_a), (X_b, y_b) = two_validations()
     if change == "labels":
         X_b, y_b = X_a, (y_a + 1) % 3
-    rows, X_a, X_b = (KINDS[kind](array) for array in (X, X_a, X_b))
+    samples, X_a, X_b = (KINDS[kind](array) for array in (X, X_a, X_b))
     model = new(solver=solver, warm_start=True, max_iter=6, learning_rate=0.2, momentum=0.5)
-    if change == "from rows held out":
-        model.set_params(early_stopping=True).fit(rows, y).set_params(early_stopping=False)
+    if change == "from a held-out part":
+        model.set_params(early_stopping=True).fit(samples, y).set_params(early_stopping=False)
     else:
-        model.fit(rows, y, X_val=X_a, y_val=y_a)
+        model.fit(samples, y, X_val=X_a, y_val=y_a)
     earlier, earlier_scores = model.best_validation_score_, list(model.validation_scores_)
     assert earlier == max(earlier_scores)
     for one in (pickle.loads(pickle.dumps(model)), model):
-        if change == "to rows held out":  # with labels that no network can learn
+        if change == "to a held-out part":  # with labels that no network can learn
             one.set_params(early_stopping=True, max_iter=1, validation_fraction=0.3)
-            one.fit(rows, np.random.RandomState(0).permutation(y))
+            one.fit(samples, np.random.RandomState(0).permutation(y))
         else:
-            one.fit(rows, y, X_val=X_b, y_val=y_b)
+            one.fit(samples, y, X_val=X_b, y_val=y_b)
         scores = one.validation_scores_[-one.n_iter_ :]
-        assert max(scores) < earlier  # else the comparison would have done no harm
+        assert max(scores) < earlier  # else a comparison of old and new scores would change nothing
         # The weights kept are scored on the new samples, even if training started from them.
         assert max(scores) <= one.best_validation_score_ < earlier
-        if change != "to rows held out":
+        if change != "to a held-out part":
             assert one.best_validation_score_ == one.score(X_b, y_b)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
-def test_the_best_of_the_same_validation_rows_is_kept_by_a_warm_start(solver, kind):
-    (X_a, y_a), _ = halves()
-    rows, X_a = KINDS[kind](X), KINDS[kind](X_a)
-    model = new(solver=solver, warm_start=True, max_iter=8).fit(rows, y, X_val=X_a, y_val=y_a)
+def test_the_best_of_the_same_validation_samples_is_kept_by_a_warm_start(solver, kind):
+    (X_a, y_a), _ = two_validations()
+    samples, X_a = KINDS[kind](X), KINDS[kind](X_a)
+    model = new(solver=solver, warm_start=True, max_iter=8).fit(samples, y, X_val=X_a, y_val=y_a)
     best, weights = model.best_validation_score_, frozen([model.coefs_, model.intercepts_])
     for one in (pickle.loads(pickle.dumps(model)), model):
         # Labels that are wrong make every epoch worse.
-        one.set_params(max_iter=2).fit(rows, (y + 1) % 3, X_val=X_a.copy(), y_val=y_a.copy())
+        one.set_params(max_iter=2).fit(samples, (y + 1) % 3, X_val=X_a.copy(), y_val=y_a.copy())
         assert max(one.validation_scores_[-2:]) < best
         assert one.best_validation_score_ == best == one.score(X_a, y_a)
         assert frozen([one.coefs_, one.intercepts_]) == weights

@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: a fit is one of fewer updates, or nothing has happened."""
+"""Ctrl-C at any moment: a fit ends after fewer updates, or it changes nothing."""
 
 import os
 import pickle
@@ -18,7 +18,7 @@ from estimator_state import (
     SOLVERS,
     STREAMING_SOLVERS,
     assert_same_state,
-    make_rows,
+    make_samples,
     new,
     state,
     state_when_read,
@@ -28,8 +28,8 @@ from threadpoolctl import threadpool_limits
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-X, y = make_rows(48, 200, long=slice(16, 32))
-X_VAL, Y_VAL = make_rows(30, 200, seed=1)
+X, y = make_samples(48, 200, long=slice(16, 32))
+X_VAL, Y_VAL = make_samples(30, 200, seed=1)
 CLASSES = [0, 1, 2]
 PATIENCE = 120  # seconds, after which something hangs
 
@@ -42,7 +42,7 @@ def one_blas_thread():
 
 @pytest.fixture(autouse=True)
 def python_handles_sigint():
-    """Have the handler that raises KeyboardInterrupt, whatever runs the tests."""
+    """Install the handler that raises KeyboardInterrupt, as the tests may run in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -56,21 +56,21 @@ def lines_of(call):
 
 
 def moments_handled(handlers):
-    """Return the moments, from the first to the last, at which the handler is another one."""
+    """Return the moments at which the handler is not the one before the call."""
     return [i for i, handler in enumerate(handlers, 1) if handler is not handlers[0]]
 
 
 class Pressed:
-    """A call during which Ctrl-C came at a moment, once or several times; and its outcome.
+    """A call during which Ctrl-C was pressed at a moment, once or several times; and its outcome.
 
     Attributes
     ----------
     raised : bool
         Whether the call raised KeyboardInterrupt.
     handled : bool
-        Whether the call had replaced the handler of SIGINT when Ctrl-C came.
+        Whether the call had replaced the handler of SIGINT when Ctrl-C was pressed.
     published : bool
-        Whether the estimator already had its new attributes when Ctrl-C came.
+        Whether the estimator already had its new attributes when Ctrl-C was pressed.
     warned : bool
         Whether a warning said that training was interrupted.
     """
@@ -100,7 +100,7 @@ class Pressed:
 SETTINGS = {
     "plain": {},
     "warm start": {"warm_start": True},
-    "warm start, validation rows": {"warm_start": True, "X_val": X_VAL, "y_val": Y_VAL},
+    "warm start, validation samples": {"warm_start": True, "X_val": X_VAL, "y_val": Y_VAL},
     "early stopping": {"early_stopping": True, "validation_fraction": 0.3},
     "dropout": {"dropout": 0.3, "warm_start": True},
     "drawn batches": {"replacement": True, "warm_start": True},
@@ -116,28 +116,28 @@ FITS = [
 
 
 class Fits:
-    """Fits with the same settings; with a warm start, of an estimator that has been fitted."""
+    """Fits with the same settings; a warm start continues from a first fit."""
 
     def __init__(self, kind, solver, settings):
         settings = dict(settings)
-        rows = X.astype(settings.pop("dtype", X.dtype))
+        samples = X.astype(settings.pop("dtype", X.dtype))
         self.validation = {n: settings.pop(n) for n in ("X_val", "y_val") if n in settings}
         if self.validation:
             self.validation["X_val"] = KINDS[kind](self.validation["X_val"])
-        self.rows, self.settings = KINDS[kind](rows), settings | {"solver": solver}
+        self.samples, self.settings = KINDS[kind](samples), settings | {"solver": solver}
         self.limit = "max_iter" if solver == "lbfgs" else "max_updates"
         self.warm_start = settings.get("warm_start", False)
         model = new(batch_size=12, **self.settings)
         self.start = pickle.dumps(self.fit(model) if self.warm_start else model)
         self.n_earlier_updates = model.n_updates_ if self.warm_start else 0
         self.known = {}
-        self.of_updates()  # what is done once in a process has been done by now
+        self.of_updates()  # so that what a process does once has been done
 
     def new(self):
         return pickle.loads(self.start)
 
     def fit(self, model):
-        return model.fit(self.rows, y, **self.validation)
+        return model.fit(self.samples, y, **self.validation)
 
     def handlers(self):
         """Return the handler of SIGINT before each line of a fit."""
@@ -152,7 +152,7 @@ class Fits:
             before = {name: getattr(model, name) for name in limits}
             self.fit(model.set_params(**limits))
             after = state(model.set_params(**before))
-            if n_updates is not None:  # `max_iter` may have been another one
+            if n_updates is not None:  # which follows from the limit
                 after["max_iter_"] = self.of_updates()[0]["max_iter_"]
             self.known[n_updates] = after, state(self.fit(model)) if self.warm_start else None
         return self.known[n_updates]
@@ -172,7 +172,7 @@ def test_a_fit_that_ctrl_c_ends_is_the_fit_of_so_many_updates(solver, name, kind
         before = state(model)
         pressed = Pressed(model, fits.fit, moment)
         if pressed.raised:
-            if pressed.published and state(model) == whole:  # on the way out, when all was done
+            if pressed.published and state(model) == whole:  # pressed after the publication
                 continue
             assert_same_state(model, before)
             lengths.add(0)
@@ -191,7 +191,7 @@ def test_a_fit_that_ctrl_c_ends_is_the_fit_of_so_many_updates(solver, name, kind
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_fit_interrupted_before_its_first_update_has_not_been(kind, solver):
+def test_a_fit_interrupted_before_its_first_update_changes_nothing(kind, solver):
     fits = Fits(kind, solver, {"warm_start": True})
     first = moments_handled(fits.handlers())[0]
     for model in (new(solver=solver), fits.new()):
@@ -208,7 +208,7 @@ def test_a_fit_interrupted_before_its_first_update_has_not_been(kind, solver):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_second_ctrl_c_raises_and_nothing_has_happened(kind, solver):
+def test_a_second_ctrl_c_raises_and_changes_nothing(kind, solver):
     fits = Fits(kind, solver, {"warm_start": True, "X_val": X_VAL, "y_val": Y_VAL})
     handled = moments_handled(fits.handlers())
     raised = 0
@@ -239,7 +239,7 @@ def test_a_second_ctrl_c_at_any_later_moment_leaves_nothing_half_done(kind, solv
             with pytest.warns(UserWarning, match="interrupted"), Moments(actions):
                 fits.fit(model)
         except KeyboardInterrupt:
-            if hasattr(model, "coefs_"):  # it came when all was done, on the way out
+            if hasattr(model, "coefs_"):  # pressed after the publication
                 assert_same_state(model, fits.of_updates(model.n_updates_)[0])
             else:
                 assert_same_state(model, before)
@@ -249,7 +249,7 @@ def test_a_second_ctrl_c_at_any_later_moment_leaves_nothing_half_done(kind, solv
 
 
 class Pressing:
-    """A callback that presses Ctrl-C at the end of tasks: of epochs, by number, or of the fit."""
+    """A callback that presses Ctrl-C at the end of tasks: epochs, by number, or the fit."""
 
     def __init__(self, *tasks):
         self.tasks, self.ended = tasks, []
@@ -275,24 +275,24 @@ class Pressing:
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("tasks", [(1, 1), (1, "fit"), ("fit", "fit")], ids=str)
 def test_a_second_ctrl_c_while_a_callback_is_called_raises(solver, tasks):
-    rows = KINDS["dense"](X)
+    samples = KINDS["dense"](X)
     model = new(solver=solver, max_iter=6).set_callbacks(Pressing(*tasks))
     attributes = set(vars(model))
     with pytest.raises(KeyboardInterrupt):
-        model.fit(rows, y)
+        model.fit(samples, y)
     assert set(vars(model)) == attributes
 
 
 @pytest.mark.callbacks
 @pytest.mark.filterwarnings("ignore:.*interrupted")
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_callbacks_are_told_that_an_interrupted_fit_has_ended(solver):
-    rows = KINDS["dense"](X)
+def test_an_interrupted_fit_ends_for_callbacks_too(solver):
+    samples = KINDS["dense"](X)
     for task, epochs in [(1, 2), (4, 5), ("fit", 6)]:
         callback = Pressing(task)
-        model = new(solver=solver, max_iter=6).set_callbacks(callback).fit(rows, y)
+        model = new(solver=solver, max_iter=6).set_callbacks(callback).fit(samples, y)
         assert callback.ended == [*range(epochs), "fit"]
-        expected = new(solver=solver, max_iter=epochs).fit(rows, y)
+        expected = new(solver=solver, max_iter=epochs).fit(samples, y)
         assert_same_state(model, expected, ["max_iter", "max_iter_"])
 
 
@@ -302,12 +302,12 @@ def test_callbacks_are_told_that_an_interrupted_fit_has_ended(solver):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
 def test_partial_fit_raises_at_any_moment_and_changes_nothing(kind, solver):
-    rows = KINDS[kind](X)
+    samples = KINDS[kind](X)
 
     def train(model, *starts):
         for start in starts:
             chunk = slice(start, start + 16)
-            model.partial_fit(rows[chunk], y[chunk], classes=CLASSES)
+            model.partial_fit(samples[chunk], y[chunk], classes=CLASSES)
         return model
 
     def two_chunks():
@@ -319,7 +319,7 @@ def test_partial_fit_raises_at_any_moment_and_changes_nothing(kind, solver):
     before, whole = state_when_read(two_chunks()), state_when_read(third_chunk(two_chunks()))
     after = state_when_read(train(two_chunks(), 32, 0))
     seen = two_chunks()
-    state_when_read(seen)  # to read the weights may round them otherwise
+    state_when_read(seen)  # which changes the rounding of later updates
     after_reading = state_when_read(train(seen, 32, 0))
     model = two_chunks()
     handlers = lines_of(lambda: third_chunk(model))
@@ -330,9 +330,9 @@ def test_partial_fit_raises_at_any_moment_and_changes_nothing(kind, solver):
         for moment in choose(len(handlers), 14, n_last=8, seed=int(look)):
             model = two_chunks()
             pressed = Pressed(model, third_chunk, moment)
-            assert pressed.raised  # or the caller's loop would go on
+            assert pressed.raised  # so that the loop of the caller ends
             if pressed.published and state_when_read(model) == whole:
-                continue  # Ctrl-C came on the way out, when all was done
+                continue  # pressed after the publication
             n_raised += 1
             if look:
                 assert_same_state(model, before)
@@ -343,10 +343,10 @@ def test_partial_fit_raises_at_any_moment_and_changes_nothing(kind, solver):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", STREAMING_SOLVERS)
 def test_a_first_chunk_that_ctrl_c_ends_leaves_an_estimator_that_is_not_fitted(kind, solver):
-    rows = KINDS[kind](X)
+    samples = KINDS[kind](X)
 
     def train(model):
-        return model.partial_fit(rows, y, classes=CLASSES)
+        return model.partial_fit(samples, y, classes=CLASSES)
 
     whole = state_when_read(train(new(solver=solver)))
     model = new(solver=solver)
@@ -362,11 +362,11 @@ def test_a_first_chunk_that_ctrl_c_ends_leaves_an_estimator_that_is_not_fitted(k
         assert_same_state(model, whole)
 
 
-# The handler that was there before.
+# The handler before the call.
 
 
 class Own:
-    """A handler of the user's own, which counts."""
+    """A handler of the user, which counts its calls."""
 
     n_calls = 0
 
@@ -377,12 +377,12 @@ class Own:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("own", [Own(), signal.SIG_DFL], ids=["a function", "SIG_DFL"])
-def test_a_fit_replaces_any_other_handler_and_puts_it_back(kind, solver, own):
+def test_a_fit_replaces_any_other_handler_and_restores_it(kind, solver, own):
     fits = Fits(kind, solver, {})
     signal.signal(signal.SIGINT, own)
     handled = moments_handled(fits.handlers())
     assert signal.getsignal(signal.SIGINT) is own
-    assert handled == list(range(handled[0], handled[-1] + 1))  # in one piece
+    assert handled == list(range(handled[0], handled[-1] + 1))  # without a gap
     model = fits.new()
     pressed = Pressed(model, fits.fit, handled[3 * len(handled) // 4])
     assert (pressed.raised, pressed.handled, pressed.warned) == (False, True, True)
@@ -393,7 +393,7 @@ def test_a_fit_replaces_any_other_handler_and_puts_it_back(kind, solver, own):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_signal_that_is_ignored_stays_so(kind, solver):
+def test_a_signal_that_is_ignored_stays_ignored(kind, solver):
     fits = Fits(kind, solver, {})
     whole = fits.of_updates()[0]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -407,13 +407,13 @@ def test_a_signal_that_is_ignored_stays_so(kind, solver):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_the_handler_is_back_after_every_error(solver):
-    rows = KINDS["dense"](X)
+def test_the_handler_is_restored_after_every_error(solver):
+    samples = KINDS["dense"](X)
     own = Own()
     signal.signal(signal.SIGINT, own)
     model = new(solver=solver, init=1e10)
-    for labels, values in [(y, 1e305 * rows), (y[:-1], rows), (np.zeros(48), rows)]:
-        said = r"diverged|inconsistent numbers|only 1 class|not in classes|are numbers"
+    for labels, values in [(y, 1e305 * samples), (y[:-1], samples), (np.zeros(48), samples)]:
+        said = r"diverged|inconsistent numbers|only 1 class|not in classes"
         with pytest.raises(ValueError, match=said):
             model.fit(values, labels)
         assert signal.getsignal(signal.SIGINT) is own
@@ -421,7 +421,7 @@ def test_the_handler_is_back_after_every_error(solver):
             with pytest.raises(ValueError, match=said):
                 model.partial_fit(values, labels, classes=[5, 6])
             assert signal.getsignal(signal.SIGINT) is own
-    model.set_params(init="auto").fit(rows, y).predict(rows)
+    model.set_params(init="auto").fit(samples, y).predict(samples)
     assert signal.getsignal(signal.SIGINT) is own
 
 
@@ -434,11 +434,11 @@ def test_a_fit_in_another_thread_is_left_alone(solver):
     whole, n_lines = fits.of_updates()[0], len(fits.handlers())
     own = Own()
     signal.signal(signal.SIGINT, own)
-    there, go_on = threading.Event(), threading.Event()
+    reached, resume = threading.Event(), threading.Event()
 
     def wait():
-        there.set()
-        assert go_on.wait(PATIENCE)
+        reached.set()
+        assert resume.wait(PATIENCE)
 
     def fit():
         with Moments({n_lines // 2: wait}) as moments:
@@ -446,10 +446,10 @@ def test_a_fit_in_another_thread_is_left_alone(solver):
 
     with ThreadPoolExecutor(1) as thread:
         fitted = thread.submit(fit)
-        assert there.wait(PATIENCE)
+        assert reached.wait(PATIENCE)
         press_ctrl_c()
         assert own.n_calls == 1
-        go_on.set()
+        resume.set()
         model, handlers = fitted.result(PATIENCE)
     assert handlers == {own}
     assert_same_state(model, whole)
@@ -461,11 +461,11 @@ def test_only_the_fit_of_the_main_thread_is_ended():
     whole, handlers = fits.of_updates()[0], fits.handlers()
     handled = moments_handled(handlers)
     middle = handled[len(handled) // 2]
-    there, go_on = threading.Event(), threading.Event()
+    reached, resume = threading.Event(), threading.Event()
 
     def wait():
-        there.set()
-        assert go_on.wait(PATIENCE)
+        reached.set()
+        assert resume.wait(PATIENCE)
 
     def fit():
         with Moments({middle: wait}):
@@ -473,10 +473,10 @@ def test_only_the_fit_of_the_main_thread_is_ended():
 
     with ThreadPoolExecutor(1) as thread:
         fitted = thread.submit(fit)
-        assert there.wait(PATIENCE)
+        assert reached.wait(PATIENCE)
         with Moments({middle: press_ctrl_c}):
             ended = fits.fit(fits.new())
-        go_on.set()
+        resume.set()
         assert_same_state(fitted.result(PATIENCE), whole)
     assert 1 <= ended.n_updates_ < 12
     assert_same_state(ended, fits.of_updates(ended.n_updates_)[0])
@@ -484,7 +484,7 @@ def test_only_the_fit_of_the_main_thread_is_ended():
 
 
 def interrupt_a_fit_here(kind, solver):
-    """Press Ctrl-C in the middle of a fit; return what it did, for a process to send back."""
+    """Press Ctrl-C in the middle of a fit; return the outcome, which a process can send back."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         fits = Fits(kind, solver, {"warm_start": True})
@@ -499,8 +499,8 @@ def interrupt_a_fit_here(kind, solver):
 
 
 @pytest.mark.parametrize("where", ["joblib", "spawn", "fork"])
-def test_a_worker_process_raises_as_ever(where):
-    """Whoever works for a search must not make a fit that was cut off look like a whole one."""
+def test_a_worker_process_raises_at_once(where):
+    """A search must not take a fit that was cut off in a worker for a whole one."""
     jobs = [(kind, solver) for kind in KINDS for solver in SOLVERS]
     if where == "joblib":
         parallel = joblib.Parallel(2, timeout=PATIENCE)

@@ -16,7 +16,7 @@ from sk_twolayer.training.progress import evaluate
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "uint8", "int64"])
-def test_gather_casts_the_chosen_rows(layout):
+def test_gather_casts_the_chosen_samples(layout):
     X = np.arange(60.0).reshape(10, 6)
     source = {
         "C": X,
@@ -25,20 +25,20 @@ def test_gather_casts_the_chosen_rows(layout):
         "uint8": X.astype(np.uint8),
         "int64": X.astype(np.int64),
     }[layout]
-    rows = np.array([3, 0, 3, 7])
+    samples = np.array([3, 0, 3, 7])
     out = np.full((5, 6), np.nan)
-    assert_array_equal(gather(source, rows, out), X[rows])
-    assert_array_equal(out[:4], X[rows])  # in the buffer it was given
+    assert_array_equal(gather(source, samples, out), X[samples])
+    assert_array_equal(out[:4], X[samples])  # in the buffer it was given
     assert np.isnan(out[4:]).all()
 
 
-def test_shuffled_epochs_hold_every_row_once():
+def test_shuffled_epochs_have_every_sample_once():
     rng = np.random.RandomState(0)
-    rows = np.array([1, 4, 5, 7, 8, 9, 11])
-    first, second = (list(draw_batches(rows, 3, False, rng)) for _ in range(2))
+    samples = np.array([1, 4, 5, 7, 8, 9, 11])
+    first, second = (list(draw_batches(samples, 3, False, rng)) for _ in range(2))
     assert [len(batch) for batch in first] == [3, 3, 1]
     for epoch in (first, second):
-        assert_array_equal(np.sort(np.concatenate(epoch)), rows)
+        assert_array_equal(np.sort(np.concatenate(epoch)), samples)
     assert not np.array_equal(np.concatenate(first), np.concatenate(second))
 
 
@@ -69,7 +69,7 @@ SCRIPTED_ROW = Data(np.zeros((1, 1)), np.zeros(1, int), None)
 
 
 def train_on_script(monkeypatch, losses, **options):
-    """Train on one row, with losses from a list and no gradient."""
+    """Train on one sample, with losses from a list and no gradient."""
     losses = iter(losses)
 
     def next_loss(self, X, y, sample_weight=None, keep=None):
@@ -110,7 +110,7 @@ def test_a_non_finite_loss_stops_at_that_update(monkeypatch):
         train_on_script(monkeypatch, [1.0, 2.0, np.nan, 1.0], max_iter=4)
 
 
-def test_most_updates_end_it_even_inside_an_epoch():
+def test_max_updates_ends_training_inside_an_epoch():
     state, data = random_problem()
     generator = np.random.RandomState(4)
     generator.set_state(state.generator)
@@ -124,7 +124,7 @@ def test_most_updates_end_it_even_inside_an_epoch():
 
 
 def random_problem(solver="sgd"):
-    """Return a state with weights of its own, and 40 rows."""
+    """Return a state with random weights, and 40 samples."""
     rng = np.random.RandomState(0)
     state = new_state((4, 6, 3), solver)
     state = replace(state, base_rate=0.1, initial_rate=0.1, generator=rng.get_state())
@@ -180,7 +180,7 @@ def test_dropout_keeps_the_stated_share_and_the_mean(dtype):
     assert not np.array_equal(keep, dropout.draw(300))
 
 
-def test_evaluation_in_chunks_is_that_of_all_rows(monkeypatch):
+def test_evaluation_in_chunks_equals_evaluation_at_once(monkeypatch):
     rng = np.random.RandomState(0)
     net = TwoLayerNetwork(4, 6, 3, batch_size=40, alpha=0.3)
     net.parameters[:] = rng.standard_normal(net.parameters.size)
@@ -190,7 +190,7 @@ def test_evaluation_in_chunks_is_that_of_all_rows(monkeypatch):
     calls = []
     original = net.scores
     net.scores = lambda X: calls.append(len(X)) or original(X)
-    for chunk_bytes, n_calls in ((2**23, 1), (500, 7)):  # six rows of 4 + 6 numbers
+    for chunk_bytes, n_calls in ((2**23, 1), (500, 7)):  # six samples of 4 + 6 numbers
         calls.clear()
         monkeypatch.setattr(two_layer, "CHUNK_BYTES", chunk_bytes)
         assert_allclose(evaluate(net, data, Interrupts()), expected, rtol=1e-12)

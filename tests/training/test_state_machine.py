@@ -1,10 +1,10 @@
-"""Any sequence of calls, against a plain float64 model of what the estimator should be by then.
+"""Any sequence of calls on an estimator gives what it gives on a plain float64 model.
 
-A machine trains, copies, changes, breaks and interrupts estimators in whatever order hypothesis
-comes up with, on dense and sparse rows, and compares them with `PlainModel` after each step. What
-it holds the estimator to: numbers equal to rounding; a call that raises changes nothing, bit for
-bit; a fit that Ctrl-C ends after k updates is the first k updates of the same plan; copies do not
-know of each other; arrays that were handed out do not change.
+A machine trains, copies, changes, breaks and interrupts estimators on dense and sparse samples, in
+an order that hypothesis draws, and compares them with `PlainModel` after each step. Numbers must be
+equal up to rounding. A call that raises must change nothing, bit for bit. A fit that Ctrl-C ends
+after k updates must be the first k updates of the same plan. Copies must be independent, and arrays
+that were returned must not change.
 """
 
 import copy
@@ -31,11 +31,11 @@ N_FEATURES = 50
 CLASSES = {
     "two": np.array(["no", "yes"]),
     "three": np.array([10, 20, 30]),
-    "indicator": np.arange(3),  # three labels, of which a row may have any
+    "indicator": np.arange(3),  # three labels, any of which a sample may have
 }
 
-# What `set_params` may change between calls. Momentum stays zero or stays above it: what becomes of
-# a velocity that is not used is nobody's business.
+# What `set_params` may change between calls. Momentum stays zero or stays above zero, as nothing is
+# promised of a velocity that was not used.
 CHANGES = {
     "solver": sorted(SOLVERS),
     "alpha": [0.0, 1e-3, 0.1],
@@ -52,15 +52,15 @@ CHANGES = {
     "warm_start": [False, True],
 }
 
-rows = st.fixed_dictionaries(
+samples = st.fixed_dictionaries(
     {
         "seed": st.integers(0, 2**16),
-        "n_rows": st.integers(20, 60),
+        "n_samples": st.integers(20, 60),
         "sparse": st.sampled_from([True, True, True, False]),
         "weighted": st.booleans(),
     }
 )
-chunks = st.lists(rows, min_size=2, max_size=3)
+chunks = st.lists(samples, min_size=2, max_size=3)
 calls = st.sampled_from(["fit", "partial_fit"])
 
 
@@ -82,7 +82,7 @@ class RaisingCallback:
 
 
 class Estimators(RuleBasedStateMachine):
-    """Up to three estimators, each beside its plain model; the last one is being worked with."""
+    """Up to three estimators, each with its plain model; rules work with the last one."""
 
     @initialize(
         start=st.fixed_dictionaries({name: st.sampled_from(of) for name, of in CHANGES.items()}),
@@ -105,10 +105,10 @@ class Estimators(RuleBasedStateMachine):
         if instance:
             parameters["random_state"] = np.random.RandomState(7)
         self.labels, self.classes = labels, CLASSES[labels]
-        # Whether parameters are read after each step. Rows of W1 that wait for sparse updates are
-        # brought up to date by that, and go on waiting where only predictions are compared.
+        # Whether parameters are read after each step, which applies the pending updates of W1.
+        # Predictions leave them pending.
         self.looks = looks
-        self.aliased, self.handed_out = False, []
+        self.aliased, self.returned = False, []
         self.handler = signal.getsignal(signal.SIGINT)
         self.pairs = [(TwoLayerClassifier(**parameters), PlainModel(**copy.deepcopy(parameters)))]
         self.probe = np.concatenate([np.eye(N_FEATURES), self.draw(0, 20)[0]])
@@ -125,28 +125,28 @@ class Estimators(RuleBasedStateMachine):
     def plain(self, plain):
         self.pairs[-1] = self.model, plain
 
-    def draw(self, seed, n_rows):
+    def draw(self, seed, n_samples):
         """Return samples, and labels of each class.
 
         In most draws less than half of the features occur, each in few samples or in many: a chunk
         of a stream then copies the rows of W1 of its own features alone.
         """
         rng = np.random.default_rng(seed)
-        X = rng.standard_normal((n_rows, N_FEATURES))
+        X = rng.standard_normal((n_samples, N_FEATURES))
         X *= rng.random(X.shape) < rng.choice([0.1, 0.4])
         X *= rng.random(N_FEATURES) < rng.choice([0.2, 0.2, 0.8])
         X[:, -2:] = 0
-        y = rng.permutation(np.resize(self.classes, n_rows))
+        y = rng.permutation(np.resize(self.classes, n_samples))
         if self.labels == "indicator":
-            y = (rng.random((n_rows, len(self.classes))) < 0.4).astype(int)
+            y = (rng.random((n_samples, len(self.classes))) < 0.4).astype(int)
         return X, y
 
-    def arguments(self, call, rows):
-        """Return what to call the estimator with, as a dict, and the same rows, dense."""
-        X, y = self.draw(rows["seed"], rows["n_rows"])
-        given = {"X": csr_array(X) if rows["sparse"] else X, "y": y}
-        if rows["weighted"]:
-            weights = np.random.default_rng(rows["seed"]).uniform(-0.5, 2, len(y)).clip(0)
+    def arguments(self, call, samples):
+        """Return what to call the estimator with, as a dict, and the same samples, dense."""
+        X, y = self.draw(samples["seed"], samples["n_samples"])
+        given = {"X": csr_array(X) if samples["sparse"] else X, "y": y}
+        if samples["weighted"]:
+            weights = np.random.default_rng(samples["seed"]).uniform(-0.5, 2, len(y)).clip(0)
             weights[: 2 * len(self.classes)] = 1
             if self.labels != "indicator":  # so that no class is without weight
                 y[: 2 * len(self.classes)] = np.repeat(self.classes, 2)
@@ -174,14 +174,14 @@ class Estimators(RuleBasedStateMachine):
 
     # Calls that succeed.
 
-    @rule(rows=rows, validate=st.booleans())
-    def fit(self, rows, validate):
-        given, plain = self.arguments("fit", rows)
+    @rule(samples=samples, validate=st.booleans())
+    def fit(self, samples, validate):
+        given, plain = self.arguments("fit", samples)
         self.model.fit(**given, **self.validation(validate, plain))
         self.train_plain("fit", plain)
 
     def validation(self, validate, plain):
-        """Add validation rows where they are wanted; best scores of another fit are left alone."""
+        """Return validation samples if wanted; a warm start would keep the best earlier score."""
         if not validate or (self.plain.fitted and self.plain.parameters["warm_start"]):
             return {}
         X_val, y_val = self.draw(1, 25)
@@ -190,8 +190,8 @@ class Estimators(RuleBasedStateMachine):
 
     @rule(chunks=chunks)
     def partial_fit(self, chunks):
-        for rows in chunks:
-            given, plain = self.arguments("partial_fit", rows)
+        for samples in chunks:
+            given, plain = self.arguments("partial_fit", samples)
             self.model.partial_fit(**given)
             self.train_plain("partial_fit", plain)
 
@@ -212,7 +212,7 @@ class Estimators(RuleBasedStateMachine):
     @precondition(lambda self: self.plain.fitted and not self.aliased)
     @rule()
     def change_coefs_in_place(self):
-        self.handed_out = []
+        self.returned = []
         for ours, plain in zip(self.model.coefs_, self.plain.weights[:2], strict=True):
             ours *= 0.5
             plain *= 0.5
@@ -234,11 +234,11 @@ class Estimators(RuleBasedStateMachine):
 
     # Copies.
 
-    @rule(how=st.sampled_from(["pickle", "deepcopy", "copy"]), goes_on=st.booleans())
-    def copy(self, how, goes_on):
+    @rule(how=st.sampled_from(["pickle", "deepcopy", "copy"]), copy_goes_first=st.booleans())
+    def copy(self, how, copy_goes_first):
         if how == "copy":
             if not isinstance(self.model.random_state, int):
-                return  # the two would share a generator, as they do in all of scikit-learn
+                return  # the two would share a generator, as in all of scikit-learn
             self.aliased = True
         make = {
             "pickle": lambda model: pickle.loads(pickle.dumps(model)),
@@ -249,7 +249,7 @@ class Estimators(RuleBasedStateMachine):
         plain.copied = True
         self.pairs.append((make(self.model), plain))
         del self.pairs[:-3]
-        if not goes_on:
+        if not copy_goes_first:
             self.pairs.insert(0, self.pairs.pop())
 
     @rule()
@@ -259,26 +259,26 @@ class Estimators(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.pairs) > 1)
     @rule()
-    def go_back_to_another(self):
+    def return_to_another(self):
         self.pairs.insert(0, self.pairs.pop())
 
     # Calls that fail.
 
     @rule(
         call=calls,
-        rows=rows,
+        samples=samples,
         wrong=st.sampled_from(
             ["NaN", "columns", "length", "labels", "negative", "weightless", "alpha"]
         ),
     )
-    def refuse_bad_input(self, call, rows, wrong):
-        given, plain = self.arguments(call, rows)
+    def refuse_bad_input(self, call, samples, wrong):
+        given, plain = self.arguments(call, samples)
         X, n = given["X"], len(given["y"])
         if wrong == "NaN":
             given["X"] = X * np.where(np.arange(n) == n // 2, np.nan, 1)[:, np.newaxis]
             if not np.isnan(given["X"].sum()):
-                return  # of a sparse row without entries
-        elif wrong == "columns":  # and one class, without which a new fit may have any columns
+                return  # the sparse sample has no entries
+        elif wrong == "columns":  # and one class, as a new fit may have any columns
             given["X"] = np.hstack([plain["X"], plain["X"]])
             given["y"] = given["y"][:1].repeat(n, axis=0)
             if call == "partial_fit" or self.labels == "indicator":
@@ -297,12 +297,12 @@ class Estimators(RuleBasedStateMachine):
         self.refuse(call, given, ValueError)
         self.model.set_params(alpha=alpha)
 
-    @rule(call=calls, rows=rows)
-    def diverge(self, call, rows):
-        given, plain = self.arguments(call, rows)
+    @rule(call=calls, samples=samples)
+    def diverge(self, call, samples):
+        given, plain = self.arguments(call, samples)
         given["X"], plain["X"] = given["X"] * 1e300, plain["X"] * 1e300
         learning_rate, doomed = self.model.learning_rate, copy.deepcopy(self.plain)
-        # So large that products overflow by far: in no order of its terms is a sum finite.
+        # So large that sums overflow in whatever order their terms are added.
         doomed.parameters["learning_rate"] = 1e100
         try:
             getattr(doomed, call)(**plain)
@@ -312,18 +312,18 @@ class Estimators(RuleBasedStateMachine):
             self.model.set_params(learning_rate=learning_rate)
 
     @precondition(lambda self: hasattr(self.model, "set_callbacks"))
-    @rule(rows=rows)
-    def fail_in_a_callback(self, rows):
-        given, _ = self.arguments("fit", rows)
+    @rule(samples=samples)
+    def fail_in_a_callback(self, samples):
+        given, _ = self.arguments("fit", samples)
         self.model.set_callbacks(RaisingCallback())
         self.refuse("fit", given, OSError)
         self.model.set_callbacks()
 
     def rehearse(self, call, given, error, share):
-        """Return the moment at that share of all in which the error may strike this call.
+        """Return the moment at a share of all moments in which the error can strike this call.
 
         The model makes the rehearsal, and its copy takes its place: an estimator that was copied
-        does not write to its arrays any more, and the rehearsed call would not be put in place.
+        no longer writes to its arrays, so that no chunk would be put in place.
         """
         rehearsing, self.plain.copied = self.model, True
         self.pairs[-1] = copy.deepcopy(rehearsing), self.plain
@@ -331,20 +331,20 @@ class Estimators(RuleBasedStateMachine):
             getattr(rehearsing, call)(**given)
         return 1 + int(share * rehearsal.n_moments)
 
-    @rule(call=calls, rows=rows, share=st.floats(0, 1, exclude_max=True))
-    def run_out_of_memory(self, call, rows, share):
-        given, _ = self.arguments(call, rows)
+    @rule(call=calls, samples=samples, share=st.floats(0, 1, exclude_max=True))
+    def run_out_of_memory(self, call, samples, share):
+        given, _ = self.arguments(call, samples)
         moment = self.rehearse(call, given, MemoryError, share)
         with Fault(self.model, MemoryError, moment) as fault:
             self.refuse(call, given, MemoryError)
         assert fault.struck
 
-    @rule(rows=rows, validate=st.booleans(), share=st.floats(0, 1, exclude_max=True))
-    def interrupt_fit(self, rows, validate, share):
-        given, plain = self.arguments("fit", rows)
+    @rule(samples=samples, validate=st.booleans(), share=st.floats(0, 1, exclude_max=True))
+    def interrupt_fit(self, samples, validate, share):
+        given, plain = self.arguments("fit", samples)
         given |= self.validation(validate, plain)
-        goes_on = self.plain.fitted and self.plain.parameters["warm_start"]
-        n_before = len(self.plain.batch_losses) if goes_on else 0
+        continues = self.plain.fitted and self.plain.parameters["warm_start"]
+        n_before = len(self.plain.batch_losses) if continues else 0
         moment = self.rehearse("fit", given, KeyboardInterrupt, share)
         before = frozen(vars(self.model))
         try:
@@ -352,7 +352,7 @@ class Estimators(RuleBasedStateMachine):
                 self.model.fit(**given)
         except KeyboardInterrupt:
             assert fault.struck
-            # Updates are what most moments are spent on.
+            # Most of the moments are in updates.
             assert share < 0.9, "an interrupt after many updates must keep them"
             self.assert_unchanged(before)
         else:
@@ -375,8 +375,8 @@ class Estimators(RuleBasedStateMachine):
         )
 
     @invariant()
-    def arrays_handed_out_stay_as_they_were(self):
-        for array, as_it_was in getattr(self, "handed_out", []):
+    def arrays_returned_stay_as_they_were(self):
+        for array, as_it_was in getattr(self, "returned", []):
             assert_array_equal(array, as_it_was)
 
     @invariant()
@@ -397,7 +397,7 @@ class Estimators(RuleBasedStateMachine):
         curve = model.batch_loss_curve_
         if not plain.copied:
             assert len(curve) == model.n_updates_
-        n_kept = len(curve or [])  # a copy leaves them out if no call can go on with them
+        n_kept = len(curve or [])  # a copy leaves losses out if no call can continue the training
         same(curve or [], plain.batch_losses[len(plain.batch_losses) - n_kept :])
         same(model.loss_curve_, plain.losses)
         same(model.loss_, plain.losses[-1])
@@ -414,7 +414,7 @@ class Estimators(RuleBasedStateMachine):
             arrays = [*model.coefs_, *model.intercepts_]
             for ours, plain_array in zip(arrays, plain.weights, strict=True):
                 same(ours, plain_array)
-            self.handed_out = [*self.handed_out[-12:], *((array, array.copy()) for array in arrays)]
+            self.returned = [*self.returned[-12:], *((array, array.copy()) for array in arrays)]
 
 
 def same(ours, plain):
@@ -433,7 +433,7 @@ Estimators.TestCase.settings = settings(
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_any_sequence_of_calls_leaves_what_the_plain_model_says():
+def test_any_sequence_of_calls_gives_what_the_plain_model_gives():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "Training interrupted", UserWarning)
