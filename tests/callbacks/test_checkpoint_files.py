@@ -11,7 +11,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import skops.io
-from estimator_state import make_rows, new
+from estimator_state import make_samples, new
 from joblib import parallel_config
 from sklearn.ensemble import BaggingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv
@@ -34,7 +34,7 @@ pytestmark = [
 ]
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has other links, pipes and modes")
 
-X, y = make_rows()
+X, y = make_samples()
 X = X.toarray()
 
 
