@@ -1,4 +1,4 @@
-"""Compare successive halving with a plain grid search: the same accuracy in less time.
+"""Compare successive halving with a plain grid search: similar accuracy in less time.
 
 Successive halving first trains all candidates with a small resource. It then trains the better
 third with three times as much, and so on, until the last few use the full resource. Two resources

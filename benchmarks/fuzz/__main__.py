@@ -2,8 +2,8 @@
 
 The script searches for bugs that nobody has thought of a test for. Each case makes an estimator
 with random hyper-parameters and calls `fit` or `partial_fit` one to three times. Between the calls
-some estimators are pickled. During a call, Ctrl-C may strike, memory may run out, or another
-thread may predict. Each call must do one of two things:
+some estimators are pickled. During a call, Ctrl-C may strike, memory may run out, or other threads
+may read the estimator. Each call must do one of two things:
 
 - raise a clear ValueError or TypeError, and leave the estimator unchanged, bit for bit; or
 - succeed: all numbers are finite, shapes and history are consistent, probabilities sum to 1,
@@ -27,54 +27,32 @@ import re
 import signal
 import sys
 import tempfile
-import threading
 import time
 import traceback
 import warnings
 from collections import Counter, defaultdict
 
 import numpy as np
+import scipy.sparse as sp
 from checks import (
     BrokenError,
+    check_dtype,
     check_error,
     check_fitted,
     check_predictions,
+    check_same_predictions,
+    check_scale,
     check_sparse_equals_dense,
     check_unchanged,
     freeze_argument,
-    outputs,
     require,
 )
 from class_targets import ClassifierCase
 from continuous_targets import RegressorCase
 from faults import Fault, frozen  # `checks` puts tests/shared on the path
+from readers import READERS, Readers, check_not_disturbed
 from sklearn.base import is_regressor
 from threadpoolctl import threadpool_limits
-
-
-class PredictingThread(threading.Thread):
-    """A context in which a thread predicts repeatedly; its end checks the predictions."""
-
-    def __init__(self, model, X):
-        super().__init__()
-        self.model, self.X, self.over, self.problem = model, X, threading.Event(), None
-
-    def run(self):
-        while not self.over.is_set():
-            try:
-                p = outputs(self.model, self.X)
-            except Exception as error:
-                self.problem = f"{type(error).__name__}: {error}"
-            else:
-                self.problem = self.problem or (None if np.isfinite(p).all() else "not finite")
-
-    def __enter__(self):
-        self.start()
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.join()
-        require(not self.problem, f"a thread that predicted: {self.problem}")
 
 
 def attempt_with_fault(case, model, call, given):
@@ -108,16 +86,32 @@ def attempt_with_fault(case, model, call, given):
     return "fault, fitted"
 
 
+def attempt_with_readers(case, model, call, given, n_calls=1):
+    """Make calls that must succeed while two threads read the estimator."""
+    names = sorted(str(name) for name in case.rng.choice(list(READERS), 2))
+    case.chosen["threads"] = " and ".join(names)
+    alone = copy.deepcopy(model)
+    try:
+        with Readers(model, np.ones((3, case.n_features)), names):
+            for _ in range(n_calls):
+                getattr(model, call)(**given)
+    except BrokenError:
+        raise
+    except Exception as error:
+        raise BrokenError(f"raised while threads read: {type(error).__name__}: {error}") from error
+    for _ in range(n_calls):
+        getattr(alone, call)(**given)
+    check_not_disturbed(model, alone)
+
+
 def attempt(case, model, call, given, dense):
     """Make one call and check it; return its outcome."""
     verdict, before = case.verdict(), frozen(vars(model))
     if verdict == "good" and case.happens(0.1) and isinstance(model.random_state, int):
         return attempt_with_fault(case, model, call, given)
     try:
-        if verdict == "good" and hasattr(model, "coefs_") and case.happens(0.03):
-            case.chosen["threads"] = "predicting"
-            with PredictingThread(model, np.ones((3, case.n_features))):
-                getattr(model, call)(**given)
+        if verdict == "good" and hasattr(model, "loss_") and case.happens(0.03):
+            attempt_with_readers(case, model, call, given)
         else:
             getattr(model, call)(**given)
     except BrokenError:
@@ -129,12 +123,20 @@ def attempt(case, model, call, given, dense):
         return "refused"
     require(verdict != "bad", "accepted " + describe_bad(case))
     case.unsure = case.unsure or verdict == "odd"
+    streams = verdict == "good" and call == "partial_fit" and sp.issparse(given["X"])
+    if streams and case.is_wide and case.happens(0.3):
+        return "fitted"  # the checks would read coefs_, which applies the pending updates
     check_fitted(model, case.n_features)
+    if verdict == "good" and call == "fit" and not model.warm_start:
+        check_dtype(model, given["X"])
+        check_scale(model)
     probe = np.ones((2, case.n_features))
     probe[1] = case.rng.choice([0, 1, -1e30, 1e300])
     for X, samples in ((dense, "the training samples"), (probe, f"samples of {probe[1, 0]:.0e}")):
         try:
             check_predictions(model, X, samples)
+            if X is dense and verdict == "good" and not case.unsure:
+                check_same_predictions(model, given["X"], dense)
         except ValueError as error:  # X is too large for the dtype of this model
             check_error(error)
             extreme = X is not None and np.abs(np.asarray(X, float)).max() >= 1e30
@@ -145,6 +147,8 @@ def attempt(case, model, call, given, dense):
     if comparable and dense is not None and case.happens(0.2):
         check_sparse_equals_dense(model, given, dense)
         case.chosen["compared"] = "dense and sparse"
+    if streams and case.is_wide and not case.unsure:
+        attempt_with_readers(case, model, call, given, n_calls=10)
     return "fitted"
 
 

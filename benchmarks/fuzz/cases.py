@@ -13,9 +13,9 @@ BAD_PARAMETERS = {
     "hidden_size": [0, -3, 2.5, "x", None],
     "activation": ["softplus", 1],
     "solver": ["newton", None],
-    "alpha": [-1e-3, np.nan, "x", None],
+    "alpha": [-1e-3, np.nan, "x", None, 10**400],
     "batch_size": [0, -1, 1.5, "all"],
-    "learning_rate": [0.0, -0.1, np.nan, "x"],
+    "learning_rate": [0.0, -0.1, np.nan, "x", 10**400],
     "learning_rate_schedule": ["linear", None, 1],
     "warmup_fraction": [1.0, -0.1, "x", None],
     "learning_rate_decay": [0.0, 1.5],
@@ -38,7 +38,7 @@ BAD_PARAMETERS = {
 WEIGHTS = {
     "good": ["none", "none", "none", "uniform", "some zero", "list", "float32"],
     "odd": ["huge", "tiny", "number", "one huge"],
-    "bad": ["all zero", "negative", "NaN", "inf", "shorter", "2-d", "text", "complex"],
+    "bad": ["all zero", "negative", "NaN", "inf", "shorter", "2-d", "text", "complex", "huge int"],
 }
 VALIDATION = {
     "good": ["none", "none", "samples", "one sample", "sparse", "weighted"],
@@ -73,7 +73,9 @@ class Case:
     def __init__(self, rng, solvers, folder):
         self.rng = rng
         self.folder = folder
-        self.n_features = int(self.rng.choice([1, 2, 5, 12, 40]))
+        # Sparse chunks of wide samples contain few of the features; other updates stay pending.
+        self.n_features = int(self.rng.choice([1, 2, 5, 12, 40, 600]))
+        self.is_wide = self.n_features == 600
         self.unsure = False
         self.chosen, self.verdicts = {"estimator": self.estimator.__name__}, {}
         self.draw_kind()
@@ -82,6 +84,10 @@ class Case:
 
     def happens(self, probability):
         return self.rng.random() < probability
+
+    def draw_counts(self, n):
+        """Draw the counts of n samples."""
+        return self.rng.poisson(0.005 if self.is_wide else 0.7, (n, self.n_features))
 
     def pick(self, what, options, other=0.035):
         """Draw and record an option; an odd or a bad one with probability `other` each."""
@@ -156,6 +162,7 @@ class Case:
             "2-d": w[:, np.newaxis] * np.ones(2),
             "text": np.full(n, "heavy"),
             "complex": w * 1j,
+            "huge int": np.where(special, 10**400, w.astype(object)),
         }.get(kind)
 
     def validation(self):
@@ -164,7 +171,7 @@ class Case:
         if kind == "none":
             return {}
         n = 1 if kind == "one sample" else 9
-        X = self.rng.poisson(0.7, (n, self.n_features)).astype("f8")
+        X = self.draw_counts(n).astype("f8")
         made = {"X_val": X, "y_val": self.validation_targets(kind, n)}
         if self.chosen["scoring"] in self.metrics and kind in ("one sample", "one value"):
             self.verdicts["validation"] = "odd"  # the score may be undefined

@@ -24,6 +24,10 @@ RAW = re.compile(
 )
 
 
+# Attributes of sparse arrays that hold their entries.
+SPARSE_PARTS = ("data", "indices", "indptr", "coords", "rows", "offsets", "_dict")
+
+
 class BrokenError(Exception):
     """A check failed."""
 
@@ -37,7 +41,7 @@ def require(condition, message):
 def freeze_argument(value):
     """Return the content of an argument in a form that `==` compares bit for bit."""
     if sp.issparse(value):
-        return frozen(value.toarray())
+        return {name: frozen(part) for name, part in vars(value).items() if name in SPARSE_PARTS}
     return frozen(np.asarray(value) if hasattr(value, "to_numpy") else value)
 
 
@@ -94,6 +98,20 @@ def check_fitted(model, n_features):
     require(len(model.batch_loss_curve_) <= model.n_updates_, "more batch losses than updates")
 
 
+def check_scale(model):
+    """Require that rounding of constant targets is not taken for their scale."""
+    if is_regressor(model):
+        varies = model.y_scale_ > 1e-12 * np.abs(model.y_mean_)
+        require(varies.all(), "the scale of a constant target is a rounding error")
+
+
+def check_dtype(model, X):
+    """Require that a new network has the dtype of X, in native byte order, if X has one."""
+    given, dtype = getattr(X, "dtype", np.dtype("O")), model.coefs_[0].dtype
+    if given.char in "fd":
+        require(dtype == given.newbyteorder("="), f"computes in {dtype} on X of {given}")
+
+
 def outputs(model, X):
     """Return the predictions of a regressor, or the probabilities of a classifier."""
     return model.predict(X) if is_regressor(model) else model.predict_proba(X)
@@ -117,6 +135,14 @@ def check_predictions(model, X, samples):
     if predicted.ndim == 1:
         require(np.abs(p.sum(axis=1) - 1).max() < 1e-5, "probabilities do not sum to 1")
         require(np.isin(predicted, model.classes_).all(), "predicts a label not in classes_")
+
+
+def check_same_predictions(model, X, dense):
+    """Require the same predictions for X in two forms."""
+    expected = outputs(model, dense)
+    tolerance = (1e-3 if expected.dtype == np.float32 else 1e-8) * max(1, np.abs(expected).max())
+    close = np.allclose(outputs(model, X), expected, rtol=0, atol=tolerance)
+    require(close, f"predictions for {type(X).__name__} and for a dense array differ")
 
 
 def check_sparse_equals_dense(model, given, dense):

@@ -17,19 +17,20 @@ INDICATORS = ["indicator", "sparse indicator", "list indicator"]
 KINDS["good"] += ["Series", "Categorical", "polars", *INDICATORS]
 LABELS = {
     "good": ["usual"],
-    "odd": ["unseen", "other kind"],
+    "odd": ["unseen", "other kind", "huge int"],
     "bad": ["one class", "NaN", "continuous", "mixed", "shorter", "multioutput", "None"],
 }
 LABELS["bad"] += ["indicator of -1 and 1", "indicator of 0 and 2"]
+LABELS["bad"] += ["NaT", "NaT, Series", "NaT, objects"]
 CLASS_WEIGHTS = {
     "good": ["none", "none", "balanced", "full"],
     "odd": ["partial", "unknown class", "zero", "huge", "all zero"],
-    "bad": ["negative", "NaN", "inf", "text"],
+    "bad": ["negative", "NaN", "inf", "text", "huge int"],
 }
 CLASSES = {
     "good": ["given", "given", "shuffled"],
     "odd": ["twice", "missing", "more", "2-d"],
-    "bad": ["others", "texts"],
+    "bad": ["others", "texts", "NaT"],
 }
 
 
@@ -92,7 +93,12 @@ class ClassifierCase(Case):
         elif what == "shorter":
             return self.encode(codes[1:], kind)
         elif what != "usual":
+            dates = np.where(first, np.datetime64("NaT"), codes.astype("M8[D]"))
             return {
+                "huge int": np.where(first, 10**400, codes.astype(object)),
+                "NaT": dates,
+                "NaT, Series": pd.Series(dates),
+                "NaT, objects": pd.Series(dates).astype(object),
                 "NaN": np.where(first, np.nan, codes),
                 "continuous": codes + 0.5,
                 "mixed": np.where(first, "a", codes.astype(object)),
@@ -119,6 +125,7 @@ class ClassifierCase(Case):
         weights = dict.fromkeys(self.all_classes(self.n_classes).tolist(), 2.0)
         first = next(iter(weights))
         values = {"zero": 0.0, "huge": 1e308, "negative": -1.0, "NaN": np.nan, "inf": np.inf}
+        values["huge int"] = 10**400
         if kind == "partial":
             del weights[first]
         elif kind == "unknown class":
@@ -147,6 +154,7 @@ class ClassifierCase(Case):
             "more": self.all_classes(self.n_classes + 1),
             "texts": np.array([f"{label} " for label in classes]),
             "2-d": classes[:, np.newaxis],
+            "NaT": np.append(np.arange(self.n_classes).astype("M8[D]"), np.datetime64("NaT")),
         }[kind]
 
     def validation_targets(self, kind, n):

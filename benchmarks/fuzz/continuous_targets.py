@@ -14,12 +14,13 @@ FORMS = {  # the type of the targets, the same for all calls of a case
     "bad": ["complex", "text", "datetime"],
 }
 SEVERAL = ["two targets", "two targets, data frame", "two targets, sparse"]
-FORMS["good"] += SEVERAL
+FORMS["good"] += [*SEVERAL, "big-endian"]
 VALUES = {
-    "good": ["usual", "usual", "constant", "far from 0", "small", "large", "two values"],
+    "good": ["usual", "usual", "far from 0", "small", "large", "two values"],
     "odd": ["huge", "tiny", "opposite", "one outlier", "other number of targets"],
-    "bad": ["NaN", "inf", "shorter", "None", "3-d", "no targets"],
+    "bad": ["NaN", "inf", "shorter", "None", "3-d", "no targets", "huge int", "huge int, list"],
 }
+VALUES["good"] += ["constant", "constant 0.1", "constant 20.1"]
 
 
 class RegressorCase(Case):
@@ -46,6 +47,7 @@ class RegressorCase(Case):
             "int": lambda: np.clip(y, -1e15, 1e15).astype(int) if np.isfinite(y).all() else y,
             "float32": lambda: np.where(abs(y) < 1e38, y, y / 1e300).astype("f4"),
             "list": y.tolist,
+            "big-endian": lambda: y.astype(">f8"),
             "Series": lambda: pd.Series(y),
             "polars": lambda: pl.Series(y),
             "object": lambda: y.astype(object),
@@ -71,11 +73,16 @@ class RegressorCase(Case):
         special[0] = True
         if what == "other number of targets":
             return self.rng.standard_normal((n, 3 if self.kind in SEVERAL else 2))
+        if what in ("huge int", "huge int, list"):
+            y = np.where(special, 10**400, y.astype(object))
+            return y if what == "huge int" else y.tolist()
         if what in ("None", "3-d", "no targets"):
             made = {"None": None, "3-d": np.zeros((n, 1, 2))}
             return made.get(what, np.zeros((n, 0)))
         y = {
             "constant": np.full(y.shape, 7.0),
+            "constant 0.1": np.full(y.shape, 0.1),  # its mean is rounded
+            "constant 20.1": np.full(y.shape, 20.1),
             "far from 0": y + 1e6,
             "small": y * 1e-6,
             "large": y * 1e6,

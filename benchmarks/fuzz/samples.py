@@ -1,4 +1,8 @@
-"""Draw samples of every kind: values, dtypes, memory layouts, sparse formats, data frames."""
+"""Draw samples of every kind: values, dtypes, memory layouts, sparse formats, data frames.
+
+SciPy's LIL arrays with indices out of bounds can crash the process, so they are drawn only if
+`LIL_WITH_BAD_INDICES` is True.
+"""
 
 from pathlib import Path
 
@@ -50,23 +54,49 @@ def explicit_zeros(X):
     return full
 
 
+def big_endian(X):
+    """Return big-endian CSR, which SciPy's constructors refuse."""
+    made = sp.csr_array(X.astype(X.dtype.newbyteorder("=")))
+    made.data = made.data.astype(X.dtype)
+    return made
+
+
+def bad_indices(X, layout, index):
+    """Return a sparse array with one index out of bounds: a row index for CSC, else a column."""
+    made = sp.csr_array(np.ones(X.shape)).asformat(layout)
+    if layout == "lil":
+        made.rows[0][0] = index
+    else:
+        indices = made.coords[1] if layout == "coo" else made.indices
+        indices[len(indices) // 2] = index
+    return made
+
+
 SPARSE = {
     **{name: getattr(sp, f"{name}_array") for name in ("csr", "csc", "coo", "lil", "dok", "bsr")},
-    **{f"{name} matrix": getattr(sp, f"{name}_matrix") for name in ("csr", "csc", "coo", "dia")},
+    **{
+        f"{name} matrix": getattr(sp, f"{name}_matrix")
+        for name in ("csr", "csc", "coo", "dia", "lil")
+    },
     **{"dia": sp.dia_array, "unsorted": unsorted, "duplicates": duplicated},
     **{"int64 indices": with_int64, "explicit zeros": explicit_zeros},
 }
 
+LIL_WITH_BAD_INDICES = False
+INDEXED = ["csr", "csc", "coo", "bsr", *(["lil"] if LIL_WITH_BAD_INDICES else [])]
+
 VALUES = {
-    "good": ["counts", "counts", "zeros", "tiny"],
+    "good": ["counts", "counts", "zeros", "tiny", "constant columns"],
     "odd": ["huge", "large", "uneven"],
     "bad": ["NaN", "inf", "1-d", "3-d", "no samples", "no features", "None", "text"],
 }
+VALUES["bad"] += ["bad indices", "huge int", "huge int, list"]
 DTYPES = {
     "good": ["f8", "f8", "f4", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"],
     "odd": ["O", "g", "S3", "U3"],
     "bad": ["c16", "M8[s]", "m8[s]"],
 }
+DTYPES["good"] += [">f4", ">f8", ">i4"]
 
 
 def make_samples(case, n):
@@ -76,7 +106,7 @@ def make_samples(case, n):
     """
     rng, n_features = case.rng, case.n_features
     values, dtype = case.pick("values", VALUES), np.dtype(case.pick("dtype", DTYPES))
-    X = (rng.poisson(0.7, (n, n_features)) * rng.choice([1, 2], n_features)).astype(float)
+    X = (case.draw_counts(n) * rng.choice([1, 2], n_features)).astype(float)
     scale = {"zeros": 0, "tiny": 1e-300, "huge": 1e300, "large": 1e8}.get(values, 1)
     X *= scale
     if values == "uneven":
@@ -85,16 +115,30 @@ def make_samples(case, n):
         X[rng.integers(n), rng.integers(n_features)] = float(values)
     elif values in ("no samples", "no features"):
         X = X[:0] if values == "no samples" else X[:, :0]
+    elif values == "constant columns":  # their mean is rounded, so their variance may not be zero
+        constant = rng.random(n_features) < 0.5
+        X[:, constant] = rng.choice([0.1, 20.1], constant.sum())
+    elif values == "bad indices":
+        layout = case.chosen["layout"] = str(rng.choice(INDEXED))
+        length = n if layout == "csc" else n_features
+        return bad_indices(X, layout, int(rng.choice([-1, length]))), None
+    elif values in ("huge int", "huge int, list"):
+        X = X.astype(int).astype(object)
+        X[rng.integers(n), rng.integers(n_features)] = 10**400
+        return X if values == "huge int" else X.tolist(), None
     elif values in ("1-d", "3-d", "None", "text"):
         made = {"1-d": X[:, 0], "3-d": X[:, :, np.newaxis], "None": None}
         return made.get(values, np.full(X.shape, "word", object)), None
-    if values not in ("counts", "zeros") and dtype.kind in "iubf":
+    if values not in ("counts", "zeros", "constant columns") and dtype.kind in "iubf":
         dtype = np.dtype("f8")  # other dtypes may not hold these values
     X = (X.astype("i8") if dtype.kind in "Mm" else X).astype(dtype)
     if dtype.kind not in "fiub" or dtype.char in "eg" or X.size == 0:
         case.chosen["layout"] = "C"
         return X, X
-    if case.happens(0.35):
+    if case.happens(0.8 if case.is_wide else 0.35):
+        if not dtype.isnative:
+            case.chosen["layout"] = "csr"
+            return big_endian(X), X
         layout = case.chosen["layout"] = str(rng.choice(list(SPARSE)))
         made = SPARSE[layout](X)
         return made, made.toarray()
