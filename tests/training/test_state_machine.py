@@ -322,11 +322,12 @@ class Estimators(RuleBasedStateMachine):
     def rehearse(self, call, given, error, share):
         """Return the moment at a share of all moments in which the error can strike this call.
 
-        The model makes the rehearsal, and its copy takes its place: an estimator that was copied
-        no longer writes to its arrays, so that no chunk would be put in place.
+        A copy of the model makes the rehearsal, and another copy takes the place of the model: an
+        estimator that was copied no longer writes to its arrays, so that it would not exchange
+        rows, and go through other lines.
         """
-        rehearsing, self.plain.copied = self.model, True
-        self.pairs[-1] = copy.deepcopy(rehearsing), self.plain
+        rehearsing, self.plain.copied = copy.deepcopy(self.model), True
+        self.pairs[-1] = copy.deepcopy(self.model), self.plain
         with Fault(rehearsing, error) as rehearsal:
             getattr(rehearsing, call)(**given)
         return 1 + int(share * rehearsal.n_moments)
