@@ -91,7 +91,7 @@ class DataSummary:
                 absolute = abs(X)
                 l1[chunk] = np.asarray(absolute.sum(axis=1)).ravel()
                 squared[chunk] = row_norms(X, squared=True)
-                n_entries += np.count_nonzero(X.data if issparse(X) else X)
+                n_entries += int(np.count_nonzero(X.data if issparse(X) else X))
                 largest = max(largest, float(absolute.max()))
             l1 = min(float(np.average(l1, weights=self._weights)), LARGEST)
             squared = min(float(np.average(squared, weights=self._weights)), LARGEST)
