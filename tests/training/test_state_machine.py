@@ -423,7 +423,7 @@ def same(ours, plain):
 
 
 Estimators.TestCase.settings = settings(
-    max_examples=120,
+    max_examples=80,
     stateful_step_count=25,
     derandomize=True,
     database=None,
