@@ -114,9 +114,17 @@ def exchanged(stream, features, part):
         if not stream.parameters.flags.writeable:  # a copy of the estimator shares the arrays
             stream = stream.copy()
         pending = part.pending.copy()
-        exchange_rows(stream, features, part)
         pending.seen = stream.pending.seen
+        # All memory is allocated first.
+        pairs, replaced = rows_to_exchange(stream, features, part), []
+        room = np.empty(max(trained.nbytes for *_, trained in pairs), np.uint8)
         try:
+            for rows, at, trained in pairs:
+                kept = room[: trained.nbytes].view(trained.dtype)
+                kept[:] = trained
+                np.take(rows, at, out=trained, mode="clip")
+                replaced.append((rows, at, trained))  # which are the rows before the chunk now
+                rows[at] = kept
             yield replace(
                 part,
                 shape=stream.shape,
@@ -125,14 +133,13 @@ def exchanged(stream, features, part):
                 pending=pending,
             )
         except BaseException:
-            exchange_rows(stream, features, part)
+            for rows, at, before in replaced:
+                rows[at] = before
             raise
 
 
-def exchange_rows(stream, features, part):
-    """Exchange the rows of some features, and everything besides rows, between two states.
-
-    To do so twice changes nothing.
+def rows_to_exchange(stream, features, part):
+    """Return what a chunk changes in a stream: rows of W1 by blocks, and everything else.
 
     Parameters
     ----------
@@ -142,8 +149,11 @@ def exchange_rows(stream, features, part):
         Some of them, each once.
     part : TrainingState
         Of these features alone, in this order.
+
+    Returns
+    -------
+    pairs : list of (rows of `stream`, indices, rows of `part`)
     """
-    # All memory is allocated first: to run out of it must not leave half of an exchange.
     pairs = []
     for vector, part_vector in zip(stream.vectors, part.vectors, strict=True):
         W1, part_W1 = unpack(vector, *stream.shape)[0], unpack(part_vector, *part.shape)[0]
@@ -153,9 +163,4 @@ def exchange_rows(stream, features, part):
         rest, part_rest = vector[W1.size :], part_vector[part_W1.size :]
         pairs.append((rest, np.arange(len(rest)), part_rest))
     pairs.append((stream.pending.seen, features, part.pending.seen))
-    room = np.empty(max(part_values.nbytes for *_, part_values in pairs), np.uint8)
-    for values, at, part_values in pairs:
-        kept = room[: part_values.nbytes].view(part_values.dtype)
-        kept[:] = part_values
-        np.take(values, at, out=part_values, mode="clip")
-        values[at] = kept
+    return pairs

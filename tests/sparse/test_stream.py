@@ -513,16 +513,16 @@ def test_the_best_of_the_same_validation_samples_is_kept_by_a_warm_start(solver,
 def test_a_pickle_of_another_thread_waits_for_an_exchange_of_rows(solver, monkeypatch):
     model = train(new(solver=solver), "sparse", CHUNKS[:3])
     expected = train(copy.deepcopy(model), "sparse", CHUNKS[3:4])
-    exchange, threads, pickles = stream.exchange_rows, [], []
+    rows_to_exchange, threads, pickles = stream.rows_to_exchange, [], []
 
     def exchange_while_another_thread_pickles(*arguments):
         thread = threading.Thread(target=lambda: pickles.append(pickle.dumps(model)))
         thread.start()
         thread.join(0.5)  # time enough for a pickle that does not wait
         threads.append((thread, thread.is_alive()))
-        exchange(*arguments)
+        return rows_to_exchange(*arguments)
 
-    monkeypatch.setattr(stream, "exchange_rows", exchange_while_another_thread_pickles)
+    monkeypatch.setattr(stream, "rows_to_exchange", exchange_while_another_thread_pickles)
     train(model, "sparse", CHUNKS[3:4])
     ((thread, waited),) = threads
     assert waited
@@ -550,3 +550,40 @@ def test_reading_the_weights_does_not_disturb_a_call(solver, module, when, monke
     train(model, "sparse", CHUNKS[4:])
     for mine, other in zip(model.coefs_, expected.coefs_, strict=True):
         assert_allclose(mine, other, **CLOSE)
+
+
+class InterruptedNumpy:
+    """NumPy, but for an interrupt before or after the n-th call of `take`."""
+
+    def __init__(self, n, after):
+        self.n_calls, self.n, self.after = 0, n, after
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+    def take(self, *arguments, **options):
+        self.n_calls += 1
+        if self.n_calls == self.n and not self.after:
+            raise KeyboardInterrupt
+        np.take(*arguments, **options)
+        if self.n_calls == self.n:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("solver", ["sgd", "adamw"])
+def test_an_exchange_of_rows_that_is_interrupted_half_way_is_undone(solver, after, monkeypatch):
+    """As in a worker process, where Ctrl-C is not deferred."""
+    model = train(new(solver=solver), "sparse", CHUNKS[:1])
+    before = frozen(model._training_state)
+    n_pairs = 0
+    while True:
+        n_pairs += 1
+        monkeypatch.setattr(stream, "np", InterruptedNumpy(n_pairs, after))
+        try:
+            train(model, "sparse", CHUNKS[2:3])
+        except KeyboardInterrupt:
+            assert frozen(model._training_state) == before
+        else:
+            break
+    assert n_pairs > 2 * len(model._training_state.vectors)
