@@ -532,7 +532,8 @@ def test_hyper_parameters_equal_the_classifiers_except_class_weight():
 
 def described(cls):
     """Return the description of each parameter and attribute in the docstring of a class."""
-    entries = re.findall(r"(?m)^    (\w+) : (.*\n(?:\n|     .*\n)*)", cls.__doc__)
+    # Python 3.13 removes the indentation of docstrings, and older versions keep it.
+    entries = re.findall(r"(?m)^(\w+) : (.*\n(?:\n| .*\n)*)", inspect.cleandoc(cls.__doc__))
     return {name: " ".join(text.split()) for name, text in entries}
 
 
