@@ -289,10 +289,9 @@ class BaseTwoLayerNetwork(
     def _attributes(self, plan, parameters=None, copy=False):
         """Return all fitted attributes, but for the training state."""
         state, history, validated = plan.state, plan.state.history, plan.validation is not None
-        parameters, rate = (
-            state.parameters if parameters is None else parameters,
-            state.initial_rate,
-        )
+        rate = state.initial_rate
+        if parameters is None:
+            parameters = state.parameters
         own = parameters.astype(plan.dtype, copy=copy)
         if own.dtype != parameters.dtype and not np.isfinite(own).all():
             raise ValueError(

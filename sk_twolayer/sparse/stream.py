@@ -80,10 +80,11 @@ class CurrentWeights:
         if model is None or not is_stream(vars(model)):
             raise AttributeError(f"{owner.__name__!r} object has no attribute 'coefs_'")
         fitted, coefs = read_weights(model)
-        # From now on they are the weights of the network, as their owner may change them.
+        # From now on they are the weights of the network, as their owner may change them. Another
+        # thread may iterate over the attributes, so that they become a new dictionary.
         with STREAM_LOCK:
             if fitted["_training_state"] is vars(model)["_training_state"]:
-                vars(model)["coefs_"] = coefs
+                model.__dict__ = vars(model) | {"coefs_": coefs}
         return coefs
 
 
@@ -108,7 +109,8 @@ def exchanged(stream, features, part):
         Of all features, after the call. It must be published before the context ends.
     """
     if features is None:
-        yield part
+        with STREAM_LOCK:  # another thread may read the weights, and publish them
+            yield part
         return
     with STREAM_LOCK:
         if not stream.parameters.flags.writeable:  # a copy of the estimator shares the arrays

@@ -552,6 +552,16 @@ def test_reading_the_weights_does_not_disturb_a_call(solver, module, when, monke
         assert_allclose(mine, other, **CLOSE)
 
 
+def test_reading_the_weights_does_not_disturb_an_iteration_over_the_attributes():
+    """scikit-learn iterates over them in `partial_fit`."""
+    model = train(new(), "sparse", CHUNKS[:1])
+    names = iter(vars(model))
+    next(names)
+    assert len(model.coefs_) == 2
+    assert len(list(names)) > 5
+    assert "coefs_" in vars(model)
+
+
 class InterruptedNumpy:
     """NumPy, but for an interrupt before or after the n-th call of `take`."""
 
