@@ -104,7 +104,7 @@ class RegressionTargets:
         mean = np.average(shares, axis=0, weights=sample_weight)
         deviation = np.sqrt(np.average((shares - mean) ** 2, axis=0, weights=sample_weight))
         constant = np.where(first == 0, 1, np.abs(first))
-        scale = np.where(deviation > 0, unit * deviation, constant)
+        scale = np.where(unit * deviation > 0, unit * deviation, constant)  # it may vanish
         return cls(first + unit * mean, scale)
 
     @classmethod

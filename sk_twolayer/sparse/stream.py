@@ -77,7 +77,10 @@ class CurrentWeights:
     """The attribute `coefs_` of an estimator: an ordinary one, but made when a stream is read."""
 
     def __get__(self, model, owner):
-        if model is None or not is_stream(vars(model)):
+        attributes = {} if model is None else vars(model)
+        if "coefs_" in attributes:  # another thread has read them since Python looked
+            return attributes["coefs_"]
+        if not is_stream(attributes):
             raise AttributeError(f"{owner.__name__!r} object has no attribute 'coefs_'")
         fitted, coefs = read_weights(model)
         # From now on they are the weights of the network, as their owner may change them. Another

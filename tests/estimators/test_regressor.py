@@ -3,6 +3,7 @@
 import inspect
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -253,6 +254,17 @@ def test_targets_of_any_size(unit):
     standardised = (y - model.y_mean_) / model.y_scale_
     assert_allclose(standardised, [-(1.5**0.5), 0, 1.5**0.5], atol=1e-3)
     assert_allclose(model.predict(X), y, rtol=1e-3)
+
+
+def test_a_scale_that_vanishes_is_replaced():
+    """The smallest numbers with one huge weight have a deviation below the smallest number."""
+    X, y, w = np.arange(6.0).reshape(-1, 1), np.array([0, 1, 2, 3, 4, 5]) * 5e-324, np.ones(6)
+    w[0] = 1e12
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = plain(max_updates=1).fit(X, y, w)
+    assert model.y_scale_[0] > 0
+    assert np.isfinite(model.predict(X)).all()
 
 
 def test_the_scale_of_a_constant_target_is_its_absolute_value():

@@ -562,6 +562,13 @@ def test_reading_the_weights_does_not_disturb_an_iteration_over_the_attributes()
     assert "coefs_" in vars(model)
 
 
+def test_two_threads_read_the_weights_at_once():
+    """One finds that the other has read them, after Python has looked for the attribute."""
+    model = train(new(), "sparse", CHUNKS[:1])
+    coefs = model.coefs_
+    assert type(model).__mro__[2].__dict__["coefs_"].__get__(model, type(model)) is coefs
+
+
 class InterruptedNumpy:
     """NumPy, but for an interrupt before or after the n-th call of `take`."""
 
