@@ -70,7 +70,7 @@ class Checkpoint(TrainingCallback):
     last stays.
 
     The temporary file is removed if writing fails. A process that is killed while it writes may
-    leave "checkpoint-*.part" in the folder of the file. It can be deleted.
+    leave a file named ``checkpoint-*.part`` in the folder of the file. It can be deleted.
 
     Examples
     --------

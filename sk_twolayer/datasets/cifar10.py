@@ -87,7 +87,7 @@ def fetch_cifar10(
     The download is 170 MB and the unpacked files are 184 MB. Both are on the disk until the
     files are unpacked. Several processes may call the function at once: each downloads the
     archive, and all use the files of the first to finish. A process that is killed leaves a
-    folder 'cifar10/download-*' behind, which can be deleted.
+    folder ``cifar10/download-*`` behind, which can be deleted.
 
     The SHA-256 digest of the archive is verified. The digests of the unpacked files are
     written to the file 'SHA256SUMS' beside them, and a process checks each file against its
