@@ -209,6 +209,7 @@ def read_table(folder):
 def run_here(monkeypatch, *arguments):
     """Run the example in this process, which has imported its packages already."""
     monkeypatch.setattr(sys, "argv", [str(EXAMPLE), *map(str, arguments)])
+    monkeypatch.syspath_prepend(EXAMPLES)
     runpy.run_path(str(EXAMPLE), run_name="__main__")
 
 

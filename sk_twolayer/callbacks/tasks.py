@@ -28,14 +28,14 @@ except ImportError:
     class CallbackSupportMixin:
         """An estimator without `set_callbacks`."""
 
-        def __getattr__(self, name):
-            message = f"{type(self).__name__!r} object has no attribute {name!r}"
-            if name == "set_callbacks":
-                message += (
-                    f": callbacks came with scikit-learn 1.9, and {sklearn_version} is installed. "
-                    f'Upgrade it: pip install "scikit-learn>=1.9"'
-                )
-            raise AttributeError(message)
+        @property
+        def set_callbacks(self):
+            """Say why there is no such method."""
+            raise AttributeError(
+                f"{type(self).__name__!r} has no attribute 'set_callbacks': callbacks came with "
+                f"scikit-learn 1.9, and {sklearn_version} is installed. Upgrade it: "
+                f'pip install "scikit-learn>=1.9".'
+            )
 
 
 def refuse_missing_callbacks(name):

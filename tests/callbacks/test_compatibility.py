@@ -36,6 +36,10 @@ from sk_twolayer.callbacks import Checkpoint, EarlyStopping, TimeLimit
 
 model = TwoLayerClassifier(max_iter=2, verbose=True).fit(*load_iris(return_X_y=True))
 print(hasattr(model, "set_callbacks"))
+try:
+    model.set_callbacks()
+except AttributeError as error:
+    print(error)
 for callback, argument in ((Checkpoint, "fit.pkl"), (EarlyStopping, 0.9), (TimeLimit, 1)):
     try:
         callback(argument)
@@ -48,9 +52,10 @@ def test_without_callbacks_the_package_works_and_refuses_them():
     command = [sys.executable, "-W", "ignore", "-c", WITHOUT_CALLBACKS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    *epochs, has_callbacks, checkpoint, early_stopping, time_limit = done.stdout.splitlines()
+    *epochs, has_callbacks, set_callbacks, checkpoint, early_stopping, time_limit = done.stdout.splitlines()
     assert len(epochs) == 2
     assert has_callbacks == "False"
+    assert "'set_callbacks': callbacks came with scikit-learn 1.9, and " in set_callbacks
     for name, printed in (
         ("Checkpoint", checkpoint),
         ("EarlyStopping", early_stopping),

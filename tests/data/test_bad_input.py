@@ -69,11 +69,11 @@ def test_fit_and_predict_refuse_samples_that_are_not_numbers(fitted, dtype, mess
 
 
 BROKEN = [
-    (csr_array, "indices", 3, -1, "X is a broken sparse array: indices must be >= 0"),
-    (csr_array, "indices", 3, 99, "X is a broken sparse array: indices must be < 4"),
+    (csr_array, "indices", 3, -1, "X is a broken sparse array: .* must be >= 0"),
+    (csr_array, "indices", 3, 99, "X is a broken sparse array: .* must be < 4"),
     (csr_array, "indptr", -1, 10**6, "X is a broken .*[Ll]ast value of index pointer"),
-    (csr_array, "indptr", 3, 200, "X is a broken .*must be a non-decreasing sequence"),
-    (csc_array, "indices", 3, 60, "X is a broken sparse array: indices must be < 60"),
+    (csr_array, "indptr", 3, 200, "X is a broken .* non-decreasing sequence"),
+    (csc_array, "indices", 3, 60, "X is a broken sparse array: .* must be < 60"),
     (coo_array, "coords", 3, 60, "X is a broken .*axis 0 index 60 exceeds"),
 ]
 
