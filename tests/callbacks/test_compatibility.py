@@ -52,7 +52,9 @@ def test_without_callbacks_the_package_works_and_refuses_them():
     command = [sys.executable, "-W", "ignore", "-c", WITHOUT_CALLBACKS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    *epochs, has_callbacks, set_callbacks, checkpoint, early_stopping, time_limit = done.stdout.splitlines()
+    *epochs, has_callbacks, set_callbacks, checkpoint, early_stopping, time_limit = (
+        done.stdout.splitlines()
+    )
     assert len(epochs) == 2
     assert has_callbacks == "False"
     assert "'set_callbacks': callbacks came with scikit-learn 1.9, and " in set_callbacks
