@@ -1,4 +1,4 @@
-"""Changes of the code that other tests would not notice: each makes one of these tests fail."""
+"""Branches that few calls reach: each test fails if its branch is removed or swapped."""
 
 import signal
 from math import ceil
@@ -17,7 +17,7 @@ X = RNG.standard_normal((40, 6))
 LABELS = np.arange(40) % 3
 
 
-# Regressors: belongs to test_regressor.py.
+# Regressors.
 
 
 @pytest.mark.parametrize(("validated", "score"), [(5.0, 1.0), (6.0, 0.0)])
@@ -31,7 +31,7 @@ def test_a_constant_target_scores_1_if_predicted_exactly_and_0_if_not(validated,
     assert r2_score(y_val, y) == score
 
 
-# The length that "auto" plans: belongs to test_automatic.py.
+# The length that "auto" plans.
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 40])
@@ -43,7 +43,7 @@ def test_auto_plans_20_epochs_or_400_updates_and_300_for_a_regressor(make, batch
     assert model.max_iter_ == max(20, ceil(n_planned / ceil(40 / batch_size)))
 
 
-# Input: belongs to test_bad_input.py.
+# Input.
 
 
 def blocks():
@@ -77,7 +77,7 @@ def test_rows_of_blocks_that_begin_or_end_outside_are_refused(at, n_blocks):
         TwoLayerClassifier(3).fit(broken, LABELS)
 
 
-# Schedules: belongs to test_schedules.py.
+# Schedules.
 
 
 def test_a_warm_start_with_the_same_cosine_begins_it_anew(capsys):
@@ -105,7 +105,7 @@ def test_a_warm_start_with_the_same_cosine_begins_it_anew(capsys):
     assert not np.array_equal(weights[1], weights[2])
 
 
-# L-BFGS: belongs to test_lbfgs.py.
+# L-BFGS.
 
 
 def test_lbfgs_trains_until_the_gradient_is_below_tol():
@@ -128,7 +128,7 @@ def test_lbfgs_trains_until_the_gradient_is_below_tol():
     assert max(np.abs(gradient).max() for gradient in gradients) < 1e-8
 
 
-# Callbacks: belongs to test_callbacks.py.
+# Callbacks.
 
 
 class PressesCtrlC:
