@@ -15,6 +15,10 @@ from sk_twolayer.preprocessing.columns import read_numbers
 from sk_twolayer.sklearn_private import Interval, Options, check_feature_names_in, fit_context
 
 CLIP = 3.0  # the bound of the softly clipped columns, in standard deviations
+# The share of samples below the first edge and above the last one. A bin that reaches to the most
+# extreme value is long where there are outliers, and a column that varies for a few samples only
+# makes training unstable.
+TAIL = 0.01
 # Differences of numbers within these bounds are finite.
 LARGEST = np.finfo(np.float64).max / 3
 BLOCK = 2**15  # entries of the output that are computed at a time, so that they stay in the cache
@@ -228,17 +232,16 @@ def describe_column(column, n_bins):
         scale = spread * np.sqrt(np.mean(((x - mean) / spread) ** 2))
         edges = bin_edges(x, n_bins, rounding)
     steps = rise(x[:, None], edges[:-1], np.diff(edges))
-    has_indicator = 0 < len(x) < len(column)
-    return mean, scale, edges, steps.mean(axis=0), steps.std(axis=0), has_indicator
+    bin_scales = steps.shape[1] * steps.std(axis=0)
+    return mean, scale, edges, steps.mean(axis=0), bin_scales, 0 < len(x) < len(column)
 
 
 def bin_edges(x, n_bins, rounding):
     """Return the edges of at most `n_bins` bins that are wider than the rounding of x."""
     if n_bins == 0:
         return np.empty(0)
-    distinct = np.unique(x)
-    if len(distinct) <= n_bins + 1:
-        edges = distinct
-    else:
+    edges = np.unique(x)
+    if len(edges) > n_bins + 1:
         edges = np.quantile(x, np.linspace(0, 1, n_bins + 1))
+    edges = np.clip(edges, *np.quantile(x, [TAIL, 1 - TAIL], method="nearest"))
     return edges[np.append(True, np.diff(edges) > rounding)]
