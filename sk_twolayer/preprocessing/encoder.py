@@ -6,6 +6,7 @@ that is linear within the bins is a linear function of the inputs.
 """
 
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -86,7 +87,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     >>> encoder.get_feature_names_out().tolist()
     ['x0', 'x1', 'x0_bin_0', 'x0_bin_1', 'x0_missing']
     >>> encoder.transform([[3.0, 1.1], [np.nan, 1.0]]).round(2).tolist()
-    [[1.9, 0.0, 0.71, 1.41, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0]]
+    [[1.9, 0.0, 0.35, 0.71, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0]]
     """
 
     __module__ = "sk_twolayer.preprocessing"
@@ -136,11 +137,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         """
         X = self._validate(X, reset=True)
         n_bins = self.n_bins if X.shape[1] <= self.max_features else 0
-        columns = [describe_column(column, n_bins) for column in X.T]
-        means, scales, edges, bin_means, bin_scales, missing = zip(*columns, strict=True)
-        self.mean_, self.scale_, self.edges_ = np.array(means), np.array(scales), list(edges)
-        self.bin_means_, self.bin_scales_ = np.concatenate(bin_means), np.concatenate(bin_scales)
-        self.missing_features_ = np.flatnonzero(missing)
+        columns = [describe(column, n_bins) for column in X.T]
+        self.mean_ = np.array([column.mean for column in columns])
+        self.scale_ = np.array([column.scale for column in columns])
+        self.edges_ = [column.edges for column in columns]
+        self.bin_means_ = np.concatenate([column.bin_means for column in columns])
+        self.bin_scales_ = np.concatenate([column.bin_scales for column in columns])
+        self.missing_features_ = np.flatnonzero([column.has_indicator for column in columns])
         return self
 
     def transform(self, X):
@@ -165,7 +168,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         step = max(BLOCK // n_outputs, 1)
         for start in range(0, len(X), step):
             rows, block = X[start : start + step], out[start : start + step]
-            block[:, :n_features] = clip_softly((rows - self.mean_) / self.scale_)
+            block[:, :n_features] = clip_softly(rows, self.mean_, self.scale_)
             steps = rise(rows[:, column], left, width)
             block[:, n_features:end] = (steps - self.bin_means_) / self.bin_scales_
             missing = np.isnan(rows)
@@ -206,42 +209,60 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         return np.array([*names, *bins, *missing], dtype=object)
 
 
-def clip_softly(z):
-    """Return z / sqrt(1 + (z/3)^2): nearly z around 0, and never beyond -3 and 3."""
-    z = np.clip(z, -1e100, 1e100)  # whose squares are finite
+def clip_softly(x, mean, scale):
+    """Return z / sqrt(1 + (z/3)^2) of the standardised columns z, within -3 and 3."""
+    with np.errstate(over="ignore"):
+        z = np.clip((x - mean) / scale, -1e100, 1e100)  # whose squares are finite
     return z / np.sqrt(1 + (z / CLIP) ** 2)
 
 
 def rise(x, left, width):
     """Return for each bin how far x is on the way from its left to its right edge, 0 to 1."""
-    return np.clip((x - left) / width, 0, 1)
+    with np.errstate(over="ignore"):
+        return np.clip((x - left) / width, 0, 1)
 
 
-def describe_column(column, n_bins):
-    """Return mean, scale, edges, means and scales of the bins, and if an indicator is needed."""
+class Column(NamedTuple):
+    """What `fit` learns of a column."""
+
+    mean: float = 0.0
+    scale: float = np.inf
+    edges: np.ndarray = np.empty(0)
+    bin_means: np.ndarray = np.empty(0)
+    bin_scales: np.ndarray = np.empty(0)
+    has_indicator: bool = False
+
+
+def describe(column, n_bins):
+    """Return the `Column` of values, NaN where missing."""
     present = ~np.isnan(column)
     x = np.clip(column[present].astype(np.float64), -LARGEST, LARGEST)
-    size = np.abs(x).max(initial=0)
-    rounding = 2 * np.finfo(column.dtype).eps * size
-    if len(x) == 0 or np.ptp(x) <= rounding:
-        mean = x[0] if len(x) else 0.0
-        edges, scale = np.empty(0), np.inf
-    else:
-        mean = size * np.mean(x / size)
-        spread = np.abs(x - mean).max()
-        scale = spread * np.sqrt(np.mean(((x - mean) / spread) ** 2))
-        edges = bin_edges(x, n_bins, rounding)
-    steps = rise(x[:, None], edges[:-1], np.diff(edges))
+    if len(x) == 0:
+        return Column()
+    has_indicator = len(x) < len(column)
+    size = np.abs(x).max()
+    if np.ptp(x) <= 2 * np.finfo(column.dtype).eps * size:
+        return Column(mean=x[0], has_indicator=has_indicator)
+    mean = size * np.mean(x / size)
+    deviation = np.abs(x - mean)
+    largest = deviation.max()
+    scale = largest * np.sqrt(np.mean((deviation / largest) ** 2))
+    edges = bin_edges(x, n_bins)
+    steps = rise(x[:, np.newaxis], edges[:-1], np.diff(edges))
     bin_scales = steps.shape[1] * steps.std(axis=0)
-    return mean, scale, edges, steps.mean(axis=0), bin_scales, 0 < len(x) < len(column)
+    return Column(mean, scale, edges, steps.mean(axis=0), bin_scales, has_indicator)
 
 
-def bin_edges(x, n_bins, rounding):
-    """Return the edges of at most `n_bins` bins that are wider than the rounding of x."""
+def bin_edges(x, n_bins):
+    """Return the edges of at most `n_bins` bins."""
     if n_bins == 0:
         return np.empty(0)
-    edges = np.unique(x)
+    edges, counts = np.unique(x, return_counts=True)
     if len(edges) > n_bins + 1:
-        edges = np.quantile(x, np.linspace(0, 1, n_bins + 1))
-    edges = np.clip(edges, *np.quantile(x, [TAIL, 1 - TAIL], method="nearest"))
-    return edges[np.append(True, np.diff(edges) > rounding)]
+        frequent = counts * n_bins >= len(x)
+        others = np.repeat(edges[~frequent], counts[~frequent])
+        n_others = n_bins + 1 - np.count_nonzero(frequent)
+        others = np.quantile(others, np.linspace(0, 1, n_others))
+        edges = np.append(edges[frequent], others)
+    edges = np.unique(np.clip(edges, *np.quantile(x, [TAIL, 1 - TAIL], method="nearest")))
+    return edges if len(edges) > 1 else np.empty(0)
