@@ -19,6 +19,7 @@ FLOORS = [
     {"planning", "callbacks"},
     {"estimators", "schedules"},
     {"sk_twolayer"},  # __init__.py itself
+    {"preprocessing"},
     {"display", "gradient_check", "onnx"},
 ]
 FLOOR = {folder: floor for floor, folders in enumerate(FLOORS) for folder in folders}

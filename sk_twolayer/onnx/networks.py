@@ -1,62 +1,22 @@
-"""Export to ONNX, to serve a fitted network without scikit-learn, or without Python.
-
-Importing this module registers `TwoLayerClassifier` and `TwoLayerRegressor` with skl2onnx, which
-does not find them otherwise. The packages are installed by ``pip install skl2onnx onnx``, and
-onnxruntime, which runs the graph, by ``pip install onnxruntime``. The graph computes in float64 if
-its input is float64, and in float32 otherwise. It does not validate its input.
-
-A regressor has one output, ``variable``: a matrix with one column per target, in the units of y.
-Before the last step of a pipeline, and in a `FeatureUnion` or a `ColumnTransformer`, a network is a
-transformer: its output is a matrix of the activations of the hidden units. Elsewhere the option
-``transform=True`` asks for them.
-
-A classifier supports skl2onnx's options. By default the probabilities are dictionaries, whose
-values are float32 in ONNX; with ``zipmap=False`` they are a matrix, and with ``zipmap="columns"``
-one output per class. ``raw_scores=True`` returns scores instead of probabilities: for two classes,
-minus the score and the score. ``nocl=True`` returns class indices instead of labels.
-
-Examples
---------
->>> import sk_twolayer.onnx
->>> from onnxruntime import InferenceSession
->>> from skl2onnx import to_onnx
->>> from sklearn.datasets import load_iris
->>> from sklearn.pipeline import make_pipeline
->>> from sklearn.preprocessing import StandardScaler
->>> from sk_twolayer import TwoLayerClassifier
->>> X, y = load_iris(return_X_y=True)
->>> model = make_pipeline(StandardScaler(), TwoLayerClassifier(random_state=0)).fit(X, y)
->>> graph = to_onnx(model, X[:1], options={TwoLayerClassifier: {"zipmap": False}})
->>> session = InferenceSession(graph.SerializeToString())
->>> labels, probabilities = session.run(None, {"X": X})
->>> bool((labels == model.predict(X)).all())
-True
->>> bool(abs(probabilities - model.predict_proba(X)).max() < 1e-12)
-True
-"""
+"""Converters of the networks, and the parsers that tell transformers from predictors."""
 
 from functools import partial
 
 import numpy as np
+from onnx import TensorProto
+from onnx.helper import np_dtype_to_tensor_dtype
+
+# skl2onnx has no public names for its parsers.
+from skl2onnx import _parse, update_registered_converter, update_registered_parser
+from skl2onnx.common import data_types
+from skl2onnx.common.utils import check_input_and_output_numbers
+from skl2onnx.common.utils_classifier import get_label_classes
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
-
-try:
-    from onnx import TensorProto
-    from onnx.helper import np_dtype_to_tensor_dtype
-
-    # skl2onnx has no public names for its parsers.
-    from skl2onnx import _parse, update_registered_converter, update_registered_parser
-    from skl2onnx.common import data_types
-    from skl2onnx.common.utils import check_input_and_output_numbers
-    from skl2onnx.common.utils_classifier import get_label_classes
-except ImportError as error:
-    raise ImportError(
-        "Exporting to ONNX needs skl2onnx and onnx: pip install skl2onnx onnx"
-    ) from error
+from sk_twolayer.onnx.graph import Graph
 
 PARTS = {Pipeline: "steps", FeatureUnion: "transformer_list", ColumnTransformer: "transformers_"}
 TRANSFORM = {"transform": [True, False]}
@@ -161,26 +121,8 @@ def infer_classifier_shapes(operator):
     probabilities.type.shape = shape
 
 
-class Graph:
-    """Write nodes into a graph that computes in the dtype of its input."""
-
-    def __init__(self, scope, operator, container):
-        self.scope, self.container, self.X = scope, container, operator.inputs[0].full_name
-        is_double = isinstance(operator.inputs[0].type, data_types.DoubleTensorType)
-        self.dtype = np.dtype(np.float64 if is_double else np.float32)
-
-    def constant(self, name, array):
-        """Add an array, and return its unique name, which starts with `name`."""
-        name = self.scope.get_unique_variable_name(name)
-        tensor_type = np_dtype_to_tensor_dtype(array.dtype)
-        self.container.add_initializer(name, tensor_type, array.shape, array.ravel())
-        return name
-
-    def node(self, name, op_type, *inputs, **attributes):
-        """Add a node, and return the unique name of its output, which starts with `name`."""
-        name = self.scope.get_unique_variable_name(name)
-        self.container.add_node(op_type, list(inputs), name, name=name, **attributes)
-        return name
+class NetworkGraph(Graph):
+    """Write a network."""
 
     def layer(self, name, X, number, W, b):
         """Add the nodes of ``X W + b``, named as in the network's formulas."""
@@ -199,7 +141,7 @@ def convert_classifier(scope, operator, container):
     """Write the network, its labels, and its probabilities or scores."""
     if is_transformer(scope, operator.raw_operator):
         return convert_matrix(scope, operator, container)
-    model, graph = operator.raw_operator, Graph(scope, operator, container)
+    model, graph = operator.raw_operator, NetworkGraph(scope, operator, container)
     node, constant, dtype = graph.node, graph.constant, graph.dtype
     raw_scores = container.get_options(model, {"raw_scores": False})["raw_scores"]
     W2, b2 = model.coefs_[1], model.intercepts_[1]
@@ -242,7 +184,7 @@ def infer_matrix_shape(operator):
 
 def convert_matrix(scope, operator, container):
     """Write the hidden layer and, of a regressor, a last layer that computes in the units of y."""
-    model, graph = operator.raw_operator, Graph(scope, operator, container)
+    model, graph = operator.raw_operator, NetworkGraph(scope, operator, container)
     y = graph.activations(model)
     if not is_transformer(scope, model):
         W2, b2 = model.coefs_[1] * model.y_scale_, model.intercepts_[1] * model.y_scale_
