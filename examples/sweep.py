@@ -83,7 +83,6 @@ def digits(seed, data_home):
         splits=StratifiedKFold(5),
         image_shape=(8, 8),
         picture={"quantile": 0.99, "cmap": "RdBu_r"},
-        depth_of_bars=0,  # a bar of a fit that diverges would never be complete
         # 64 pixels need larger weights than 3,072. An epoch of 1,077 samples has 5 updates, where
         # the exercise has 245: here, too, the learning rate decays by 5 % in 245 updates.
         naive=NAIVE
@@ -124,7 +123,6 @@ def cifar10(seed, data_home):
         splits=PredefinedSplit(fold),
         image_shape=(32, 32, 3),
         picture={"quantile": 0.99},
-        depth_of_bars=None,  # bars for fits and for the epochs of each network
         naive=NAIVE,
         network=TwoLayerClassifier(**NAIVE | {"max_updates": 2000}, random_state=seed),
         grid={"network__learning_rate": [1e-2, 1e-3], "network__alpha": [0.4, 0.5, 0.6]},
@@ -158,7 +156,8 @@ def main(dataset, output, n_jobs, seed, data_home):
     if find_spec("rich") and find_spec("sklearn.callback"):  # scikit-learn 1.9 or newer
         from sklearn.callback import ProgressBar
 
-        search.set_callbacks(ProgressBar(max_propagation_depth=job.depth_of_bars))
+        # One bar for the search: the bar of a fit that diverges would never be complete.
+        search.set_callbacks(ProgressBar(max_propagation_depth=0))
     else:
         search.set_params(verbose=2)
     with warnings.catch_warnings():
