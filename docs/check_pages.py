@@ -1,12 +1,15 @@
 """Open every page of the built site in a browser: at two widths, by day and by night.
 
-Serves the site from this machine, opens each page in headless Chromium at the width of a desktop
-and of a phone, in the light and the dark theme, and reports what a reader would stumble over: a
-page wider than the screen, a picture that does not load, an error in the console, a request to
-another server. It also searches for a word, and keeps a screenshot of each page if `--screenshots`
-says where. Needs selenium, Chromium and its driver.
+Serves the site from this machine, opens each page in headless Chromium or Firefox at the width of a
+desktop and of a phone, in the light and the dark theme, and reports what a reader would stumble
+over: a page wider than the screen, a picture that does not load, a word of a table that is broken,
+bars of a norm that differ in size, a root that hangs below its line. In Chromium it also reports
+errors in the console and requests to other servers. It searches for a parameter, whose page must
+come first, and keeps a screenshot of each page if `--screenshots` says where. Needs selenium, the
+browser and its driver (chromedriver or geckodriver).
 
     python docs/check_pages.py docs/_build --screenshots shots
+    python docs/check_pages.py docs/_build --browser firefox
 """
 
 import argparse
@@ -49,10 +52,24 @@ const cut = [...document.querySelectorAll("article *, footer *, .prev-next-foote
     e => e.getClientRects().length && right(e) > edge && !scrolls(e)
 ).slice(-1).map(e => `${e.tagName} ${e.textContent.replace(/\\s+/g, " ").slice(0, 60)}`);
 const pictures = [...document.images].filter(i => i.complete && !i.naturalWidth);
+const formulas = [...document.querySelectorAll("math")].map(math => {
+    const name = math.textContent.replace(/\\s+/g, " ").trim();
+    const size = parseFloat(style(math).fontSize);
+    const bars = [...math.querySelectorAll("mo")].filter(mo => /^[|‖]$/.test(mo.textContent));
+    const heights = bars.map(mo => mo.getBoundingClientRect().height);
+    const uneven = Math.max(...heights) > 1.2 * Math.min(...heights);
+    const low = [...math.querySelectorAll("msqrt")].some(
+        root => root.getBoundingClientRect().bottom
+            > root.firstElementChild.getBoundingClientRect().bottom + 0.3 * size);
+    return [uneven && `bars of different heights: ${name}`,
+        low && `a root that hangs below its line: ${name}`,
+        /'/.test(name) && `an apostrophe as a prime: ${name}`];
+}).flat().filter(Boolean);
 return {
     wide: root.scrollWidth - root.clientWidth,
     cut: cut,
     broken: pictures.map(i => i.src),
+    formulas: formulas,
     theme: root.dataset.theme,
 };
 """
@@ -65,45 +82,102 @@ class QuietHandler(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def open_browser(profile):
-    """Start Chromium with a profile of its own, which notes each request and console line."""
-    driver = shutil.which("chromedriver")
-    if driver is None:
-        raise SystemExit("There is no chromedriver: install Chromium and its driver.")
-    options = webdriver.ChromeOptions()
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # Given no driver, selenium would look for one on the network.
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    browser.get("about:blank")
-    browser.get_log("performance")  # what the first tab loaded is not ours
-    return browser
+class Chromium:
+    """Chromium with a profile of its own, which notes each request and console line."""
+
+    def __init__(self):
+        options = webdriver.ChromeOptions()
+        self.profile = tempfile.TemporaryDirectory()
+        for flag in (*FLAGS, f"--user-data-dir={self.profile.name}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        service = webdriver.ChromeService(find_driver("chromedriver"))
+        self.driver = webdriver.Chrome(options=options, service=service)
+        self.driver.get("about:blank")
+        self.driver.get_log("performance")  # what the first tab loaded is not ours
+
+    def set_screen(self, width, theme, height=900):
+        """Make the screen that wide, and the reader's system prefer that theme."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1}
+        metrics["mobile"] = width < 600
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def complaints(self, site):
+        """Yield warnings of the console, and requests to other servers, since the last call."""
+        for line in self.driver.get_log("browser"):
+            if line["level"] in ("WARNING", "SEVERE"):
+                yield f"console: {line['message']}"
+        for line in self.driver.get_log("performance"):
+            event = json.loads(line["message"])["message"]
+            if event["method"] == "Network.requestWillBeSent":
+                url = event["params"]["request"]["url"]
+                if not url.startswith((site, "data:", "blob:")):
+                    yield f"asks {url}"
+
+    def screenshot(self, width, theme, path):
+        """Keep a picture of the whole page."""
+        height = self.driver.execute_script("return document.documentElement.scrollHeight")
+        self.set_screen(width, theme, height)
+        self.driver.save_screenshot(path)
+
+    def quit(self):
+        """End the browser, and remove its profile."""
+        self.driver.quit()
+        self.profile.cleanup()
 
 
-def set_screen(browser, width, theme):
-    """Make the screen that wide, and the reader's system prefer that theme."""
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    features = [{"name": "prefers-color-scheme", "value": theme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+class Firefox:
+    """Firefox, which tells neither requests nor console lines to selenium."""
+
+    def __init__(self):
+        options = webdriver.FirefoxOptions()
+        options.add_argument("-headless")
+        options.add_argument("-remote-allow-system-access")  # for the preference of a theme
+        options.enable_bidi = True  # for narrow screens
+        service = webdriver.FirefoxService(find_driver("geckodriver"))
+        self.driver = webdriver.Firefox(options=options, service=service)
+
+    def set_screen(self, width, theme):
+        """Make the screen that wide, and the reader's system prefer that theme."""
+        self.driver.browsing_context.set_viewport(
+            context=self.driver.current_window_handle, viewport={"width": width, "height": 900}
+        )
+        preference = "layout.css.prefers-color-scheme.content-override"
+        with self.driver.context("chrome"):
+            set_it = f"Services.prefs.setIntPref('{preference}', {int(theme == 'light')})"
+            self.driver.execute_script(set_it)
+
+    def complaints(self, site):
+        """Return nothing."""
+        return ()
+
+    def screenshot(self, width, theme, path):
+        """Keep a picture of the whole page."""
+        self.driver.get_full_page_screenshot_as_file(path)
+
+    def quit(self):
+        """End the browser."""
+        self.driver.quit()
 
 
-def requests_elsewhere(browser, site):
-    """Return the addresses outside of the site that were asked since the last call."""
-    events = [json.loads(line["message"])["message"] for line in browser.get_log("performance")]
-    asked = [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
-    return [url for url in asked if not url.startswith((site, "data:", "blob:"))]
+BROWSERS = {"chromium": Chromium, "firefox": Firefox}
+
+
+def find_driver(name):
+    """Return the path of a browser's driver; selenium would look for one on the network."""
+    path = shutil.which(name)
+    if path is None:
+        raise SystemExit(f"There is no {name}: install it, and the browser that it drives.")
+    return path
 
 
 def look_at(browser, site, page, theme):
     """Open a page, and yield what is wrong with it."""
-    browser.get(f"{site}/{page}")
-    seen = browser.execute_script(LOOK)
+    browser.driver.get(f"{site}/{page}")
+    browser.driver.execute_async_script("document.fonts.ready.then(arguments[0])")
+    seen = browser.driver.execute_script(LOOK)
     if seen["theme"] != theme:
         yield f"shows the theme {seen['theme']}"
     if seen["wide"] > 0:
@@ -112,54 +186,44 @@ def look_at(browser, site, page, theme):
         yield f"reaches beyond the screen with {element}"
     for picture in seen["broken"]:
         yield f"lacks the picture {picture}"
-    for line in browser.get_log("browser"):
-        if line["level"] in ("WARNING", "SEVERE"):
-            yield f"console: {line['message']}"
-    for url in requests_elsewhere(browser, site):
-        yield f"asks {url}"
+    for formula in seen["formulas"]:
+        yield f"has {formula}"
+    yield from browser.complaints(site)
 
 
-def screenshot(browser, width, path):
-    """Keep a picture of the whole page."""
-    height = browser.execute_script("return document.documentElement.scrollHeight")
-    set_height = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", set_height)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    browser.save_screenshot(str(path))
-
-
-def search(browser, site, words):
+def search(driver, site, words):
     """Return the pages that the search box finds."""
-    browser.get(f"{site}/search.html?q={words.replace(' ', '+')}")
-    WebDriverWait(browser, 20).until(
-        lambda browser: browser.find_elements(By.CSS_SELECTOR, "#search-results li a")
+    driver.get(f"{site}/search.html?q={words.replace(' ', '+')}")
+    WebDriverWait(driver, 20).until(
+        lambda driver: driver.find_elements(By.CSS_SELECTOR, "#search-results li a")
     )
-    links = browser.find_elements(By.CSS_SELECTOR, "#search-results li a")
+    links = driver.find_elements(By.CSS_SELECTOR, "#search-results li a")
     return [link.get_attribute("href").removeprefix(f"{site}/") for link in links]
 
 
-def main(root, screenshots):
+def main(root, name, screenshots):
     pages = sorted(str(path.relative_to(root)) for path in root.rglob("*.html"))
     pages = [page for page in pages if not page.startswith("_static/")]
     handler = functools.partial(QuietHandler, directory=root)
     server = ThreadingHTTPServer(("localhost", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     site, n_problems = f"http://localhost:{server.server_port}", 0
-    with tempfile.TemporaryDirectory() as profile:
-        browser = open_browser(profile)
-        for name, width in WIDTHS.items():
-            for theme in ("light", "dark"):
-                for page in pages:
-                    set_screen(browser, width, theme)
-                    for problem in look_at(browser, site, page, theme):
-                        n_problems += 1
-                        print(f"{page} ({name}, {theme}) {problem}")
-                    if screenshots:
-                        path = screenshots / f"{name}-{theme}" / f"{page}.png"
-                        screenshot(browser, width, path)
-        found = search(browser, site, "learning_rate_schedule")
-        print(f"the search finds {len(found)} pages, first {found[0]}")
-        browser.quit()
+    browser = BROWSERS[name]()
+    for screen, width in WIDTHS.items():
+        for theme in ("light", "dark"):
+            browser.set_screen(width, theme)
+            for page in pages:
+                for problem in look_at(browser, site, page, theme):
+                    n_problems += 1
+                    print(f"{page} ({screen}, {theme}) {problem}")
+                if screenshots:
+                    path = screenshots / f"{screen}-{theme}" / f"{page}.png"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    browser.screenshot(width, theme, str(path))
+                    browser.set_screen(width, theme)
+    found = search(browser.driver, site, "learning_rate_schedule")
+    print(f"the search finds {len(found)} pages, first {found[0]}")
+    browser.quit()
     server.shutdown()
     print(f"{len(pages)} pages, {len(WIDTHS) * 2} times each: {n_problems} problems")
     return 1 if n_problems or not pages else 0
@@ -170,6 +234,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("site", type=Path, help="the folder that sphinx-build wrote")
+    parser.add_argument("--browser", choices=sorted(BROWSERS), default="chromium")
     parser.add_argument("--screenshots", type=Path, help="folder for a picture of each page")
     arguments = parser.parse_args()
-    sys.exit(main(arguments.site, arguments.screenshots))
+    sys.exit(main(arguments.site, arguments.browser, arguments.screenshots))

@@ -109,15 +109,20 @@ def main(arguments):
             shares = (sum(correct[name][-arguments.every :]) / last for name in models)
             print(f"{sum(seen):10d}", *(f"{share:20.4f}" for share in shares), flush=True)
 
-    n = np.cumsum(seen)
+    n = np.cumsum([0, *seen])
+    recent = max(len(seen) // 20, 1)  # chunks of the moving average
     fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for name in models:
-        overall = np.cumsum(correct[name]) / n
-        print(f"{name}: {overall[-1]:.4f} of {n[-1]} correct, {seconds[name]:.1f} s")
-        (line,) = ax.plot(n, np.array(correct[name]) / seen, lw=0.8, alpha=0.4)
-        ax.plot(n, overall, color=line.get_color(), lw=2, label=f"{name}, so far")
+        total = np.cumsum([0, *correct[name]])
+        moving = (total[recent:] - total[:-recent]) / (n[recent:] - n[:-recent])
+        print(
+            f"{name}: {total[-1] / n[-1]:.4f} of {n[-1]} correct, {moving[-1]:.4f} of the last "
+            f"{n[-1] - n[-1 - recent]}, {seconds[name]:.1f} s"
+        )
+        (line,) = ax.plot(n[1:], np.array(correct[name]) / seen, lw=0.8, alpha=0.3)
+        ax.plot(n[recent:], moving, color=line.get_color(), lw=2, label=name)
     ax.set(xlabel="documents", ylabel="accuracy, tested then trained")
-    ax.set_title("Each chunk (thin), and all chunks so far", fontsize="medium")
+    ax.set_title(f"each chunk (thin), mean of {recent} chunks (thick)", fontsize="medium")
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.legend()
     arguments.output.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
 """Use callbacks during training: live progress, learning curves, a time limit.
 
 A grid search over a pipeline shows one live tree of progress, from the search down to the epochs of
-each network, although the networks are trained in two processes. A monitor scores each network
-after each epoch, and its log is drawn as the learning curves of all candidates. Finally, a time
-limit stops a training.
+each network, although the networks are trained in two processes. A monitor computes the log loss of
+each network after each epoch, and its log is drawn as the learning curves of all candidates.
+Finally, a time limit stops a training.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main(output, n_jobs, epochs, budget):
     warnings.simplefilter("ignore", ConvergenceWarning)
 
     # The monitor is set on the network, and the progress bar on the search.
-    monitor = ScoringMonitor(scoring="accuracy")
+    monitor = ScoringMonitor(scoring="neg_log_loss")
     model = make_pipeline(StandardScaler(), network.set_callbacks(monitor))
     search = GridSearchCV(
         model, {"twolayerclassifier__learning_rate": LEARNING_RATES}, cv=N_SPLITS, n_jobs=n_jobs
@@ -81,13 +81,13 @@ def main(output, n_jobs, epochs, budget):
 
 
 def draw_learning_curves(log, epochs, path):
-    """Draw the training accuracy: a line for each candidate, and the range of its splits."""
+    """Draw the training loss: a line for each candidate, and the range of its splits."""
     curves = np.full((len(LEARNING_RATES), N_SPLITS, epochs), np.nan)
     for row in log:
         search_or_refit, fit, *_ = (*row["task_id_path"][1:], None)
         if row["task_name"] == "epoch" and search_or_refit == 0:
             candidate, split = divmod(fit, N_SPLITS)  # fits are numbered candidate by candidate
-            curves[candidate, split, row["task_id"]] = row["accuracy"]
+            curves[candidate, split, row["task_id"]] = -row["neg_log_loss"]
 
     figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
     epoch = np.arange(1, epochs + 1)
@@ -97,9 +97,11 @@ def draw_learning_curves(log, epochs, path):
     ax.set(
         title=f"learning curves of all candidates (mean and range of {N_SPLITS} splits)",
         xlabel="epoch",
-        ylabel="accuracy on the rows trained on",
+        ylabel="log loss on the training samples",
+        yscale="log",
     )
-    ax.legend(title="learning rate")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.legend(title="learning rate", loc="upper right")
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

@@ -64,6 +64,13 @@ def test_sweep(run, few_digits, tmp_path):
     assert "a fresh process agrees" in printed
     best = float(printed.split("test accuracy ")[1].split()[0])
     assert best > 0.94
+    assert "Pipeline - fit" not in printed  # the bar of a diverged fit would stay at a half
+    # The story of the exercise: a slow fall, and no gap between training and validation.
+    start, end = (float(printed.split(words)[1].split()[0]) for words in ("loss ", "-> "))
+    training, validation = (float(printed.split("accuracy ")[1].split()[i]) for i in (0, 4))
+    assert 0.7 * start < end < 0.95 * start
+    assert abs(training - validation) < 0.1
+    assert 0.2 < validation < 0.8
     for picture in ("naive_loss", "naive_weights", "tuned_loss", "tuned_weights"):
         assert (tmp_path / f"{picture}.png").stat().st_size > 5000
     model = joblib.load(tmp_path / "best_model.joblib")

@@ -5,7 +5,8 @@ The exercise on digits
 The two-layer exercise of CS231n trains a network on small images, plots its loss, and draws what
 its hidden units have learned. This script does the same on the 1,797 handwritten digits of 8 x 8
 pixels that come with scikit-learn. It uses the exercise's methods: gradient descent on
-mini-batches, small initial weights, and an L2 penalty.
+mini-batches without momentum, a learning rate that decays after each epoch, small initial weights,
+and an L2 penalty.
 """
 
 import matplotlib.pyplot as plt
@@ -18,7 +19,19 @@ from sk_twolayer.display import LossCurveDisplay, WeightsDisplay
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, stratify=y, random_state=0)
 model = TwoLayerClassifier(
-    40, solver="sgd", init=0.01, alpha=3e-3, max_iter=60, early_stopping=True, random_state=0
+    40,
+    solver="sgd",
+    momentum=0.0,
+    init=0.01,
+    learning_rate=0.5,
+    learning_rate_schedule="exponential",
+    learning_rate_decay=0.95,
+    warmup_fraction=0.0,
+    dropout=0.0,
+    alpha=3e-3,
+    max_updates=800,
+    early_stopping=True,
+    random_state=0,
 )
 model.fit(X_train, y_train)
 print(f"after {model.n_updates_} updates: test accuracy {model.score(X_test, y_test):.3f}")
@@ -27,10 +40,9 @@ print(f"after {model.n_updates_} updates: test accuracy {model.score(X_test, y_t
 # How it learned
 # --------------
 #
-# The loss of a single batch is noisy, as each batch contains other digits, and dropout removes
-# other units. Its moving average falls fast once the weights are large enough to pass the gradient
-# on. ``early_stopping`` holds out a tenth of the digits; the accuracy on them follows the training
-# accuracy.
+# The loss of a single batch is noisy, as each batch contains other digits. The loss is flat while
+# the weights are too small to pass the gradient on, and then falls fast. ``early_stopping`` holds
+# out a tenth of the digits; the accuracy on them follows the training accuracy.
 
 LossCurveDisplay.from_estimator(model)
 plt.show()

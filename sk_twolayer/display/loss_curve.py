@@ -223,6 +223,8 @@ class LossCurveDisplay:
             loss_ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             loss_ax.yaxis.set_major_formatter("{x:g}")
             loss_ax.yaxis.set_minor_formatter(NullFormatter())
+        else:  # a loss that hardly falls is not labelled by "+2.3025"
+            loss_ax.ticklabel_format(axis="y", useOffset=False)
         xlabel = "epoch" if self.batch_loss_curve is None else "update"
         loss_ax.set(xlabel=xlabel, ylabel="loss")
         both = self.validation_line_ is not None and self.validation_name is not None

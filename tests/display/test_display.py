@@ -237,6 +237,19 @@ def test_the_loss_has_a_logarithmic_scale_if_it_falls_far_and_stays_positive(los
         assert {"0.02", "0.1", "0.5", "2"} <= set(ticks)
 
 
+def test_labels_of_a_loss_that_hardly_falls_need_no_offset():
+    losses = np.linspace(2.302585, 2.302584, 50)
+    display = LossCurveDisplay(
+        batch_loss_curve=losses, loss_curve=losses[::10], train_scores=np.full(5, 0.1)
+    ).plot()
+    display.figure_.canvas.draw()
+    axis = display.axes_[0].yaxis
+    assert axis.get_offset_text().get_text() == ""
+    labels = {label.get_text() for label in axis.get_ticklabels()}
+    assert {float(text) for text in labels} > {2.302584}
+    assert len(labels) > 2
+
+
 def test_a_single_update_has_a_marker_and_integer_ticks():
     display = LossCurveDisplay.from_estimator(network(max_updates=1).fit(X, y))
     display.figure_.draw_without_rendering()

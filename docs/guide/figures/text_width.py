@@ -9,32 +9,35 @@ import matplotlib.pyplot as plt
 
 README = Path(__file__).parents[3] / "benchmarks" / "README.md"
 SERIES = {
-    "sgd": ('TwoLayerClassifier, "sgd"', "o-"),
-    "adam": ('TwoLayerClassifier, "adam"', "s--"),
-    "MLPClassifier": ('MLPClassifier ("adam")', "D-"),
-    "its sgd": ('MLPClassifier, "sgd"', "^--"),
+    "ours (AdamW)": ('TwoLayerClassifier, "adamw"', "o-"),
+    "ours, sgd": ('TwoLayerClassifier, "sgd"', "s--"),
+    "MLPClassifier": ("MLPClassifier", "D-"),
 }
 
 
 def read_table():
-    """Return the exponents of the numbers of features, and {column: milliseconds}."""
+    """Return {column: (numbers of features, milliseconds)}."""
     lines = README.read_text().splitlines()
-    (start,) = (i for i, line in enumerate(lines) if line.startswith("| features | sgd |"))
+    (start,) = (i for i, line in enumerate(lines) if line.startswith("| features | ours (AdamW)"))
     heads, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines[start:])
     rows = rows[: next(i for i, row in enumerate(rows) if not row)]
-    exponents = [int(row[0].removeprefix("2**")) for row in rows]
-    columns = {
-        head: [float(row[heads.index(head)].split()[0].replace(",", "")) for row in rows]
-        for head in SERIES
-    }
-    return exponents, columns
+    columns = {}
+    for head in SERIES:
+        cells = [(row[0], row[heads.index(head)].replace(",", "")) for row in rows]
+        points = [
+            (2 ** int(power.removeprefix("2**")), float(milliseconds))
+            for power, milliseconds in cells
+            if milliseconds != "not measured"
+        ]
+        columns[head] = zip(*points, strict=True)
+    return columns
 
 
 def main():
-    exponents, columns = read_table()
+    columns = read_table()
     figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for head, (label, style) in SERIES.items():
-        ax.plot([2**e for e in exponents], columns[head], style, label=label)
+        ax.plot(*columns[head], style, label=label)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set(xlabel="features", ylabel="milliseconds per epoch")
