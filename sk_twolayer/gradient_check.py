@@ -36,15 +36,18 @@ def gradient_check(
         The samples. A few dozen are enough.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         For an estimator, the targets as for `fit`. For parameters, class indices for a softmax,
-        labels 0 or 1 for a logistic output, continuous targets for an identity.
+        labels 0 or 1 for a logistic output, otherwise continuous targets.
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights.
     alpha : float, default=0.0
         Strength of the L2 penalty.
     activation : str, default="relu"
         Activation function of the hidden units.
-    output : {"softmax", "logistic", "identity"}, default="softmax"
-        Function that turns scores into probabilities; "identity" for predictions.
+    output : {"softmax", "logistic", "identity", "absolute_error", "exp"} or tuple, \
+            default="softmax"
+        Function that turns scores into probabilities; "identity" for predictions with the squared
+        loss, and "exp" for predictions with the Poisson loss. "absolute_error" and
+        ``("quantile", quantile)`` are other losses of predictions that are the scores.
     step : float, default=1e-5
         Step of the central differences.
     max_coordinates : int, default=1000
@@ -58,7 +61,8 @@ def gradient_check(
         For each of W1, b1, W2 and b2, the maximum of ``|a - n| / max(1e-8, |a| + |n|)`` over its
         entries, where a is the analytic and n the numeric gradient. It is about 1e-9 to 1e-6 if
         they agree. The check leaves out an entry if its step changes the sign of a relu's input,
-        where the loss is not differentiable. NaN if no entry is left.
+        or of an error under the absolute error or a quantile's loss, where the loss is not
+        differentiable. NaN if no entry is left.
 
     Raises
     ------
@@ -90,9 +94,10 @@ def gradient_check(
         model = estimator_or_parameters
         check_is_fitted(model)
         (W1, W2), (b1, b2) = model.coefs_, model.intercepts_
-        activation, output = model.activation, model.out_activation_
+        targets = model._targets.of(model)
+        activation, output = model.activation, targets.network_output
         alpha = 0.0 if model.solver == "adamw" else model.alpha_  # weight decay is no penalty
-        y = model._targets.of(model).encode(y, np.float64)
+        y = targets.encode(y, np.float64)
     if X.shape[1] != len(W1) or len(X) != len(y):
         raise ValueError(
             f"X has shape {X.shape}, y has {len(y)} samples, and W1 has {len(W1)} features. Pass "
@@ -115,14 +120,21 @@ def gradient_check(
     ):
         own[...] = given
 
+    def sides_of_kinks():
+        """Return the signs that a relu or the loss has a kink between, as one array of bool."""
+        sides = [X @ network.W1 + network.b1 > 0] if activation == "relu" else []
+        if output == "absolute_error" or output[0] == "quantile":
+            sides.append(network.scores(X) > np.reshape(y, (len(X), -1)))
+        return np.hstack(sides) if sides else np.empty(0)
+
     def loss_at(parameter, entry, value):
-        """Return the loss and the active hidden units, with one entry set to a value."""
+        """Return the loss and the sides of its kinks, with one entry set to a value."""
         kept = parameter[entry]
         parameter[entry] = value
         loss, _ = network.loss_and_gradients(X, y, sample_weight)
-        active = X @ network.W1 + network.b1 > 0
+        sides = sides_of_kinks()
         parameter[entry] = kept
-        return loss, active
+        return loss, sides
 
     network.loss_and_gradients(X, y, sample_weight)
     gradients = {name: getattr(network, f"d{name}").copy() for name in ("W1", "b1", "W2", "b2")}
@@ -133,9 +145,9 @@ def gradient_check(
         entries = rng.permutation(parameter.size)[:max_coordinates]
         errors[name] = np.nan
         for entry in zip(*np.unravel_index(entries, parameter.shape), strict=True):
-            above, active_above = loss_at(parameter, entry, parameter[entry] + step)
-            below, active_below = loss_at(parameter, entry, parameter[entry] - step)
-            if activation == "relu" and (active_above != active_below).any():
+            above, sides_above = loss_at(parameter, entry, parameter[entry] + step)
+            below, sides_below = loss_at(parameter, entry, parameter[entry] - step)
+            if (sides_above != sides_below).any():
                 continue
             a, n = analytic[entry], (above - below) / (2 * step)
             errors[name] = np.fmax(errors[name], abs(a - n) / max(1e-8, abs(a) + abs(n)))

@@ -8,13 +8,19 @@ The tests run with the oldest and the newest supported scikit-learn.
 from sklearn.base import _fit_context as fit_context
 
 # Declare what hyper-parameters may be, with the error messages of scikit-learn's own estimators.
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
 
 # Checks names given to `get_feature_names_out` against those of `fit`.
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 
 __all__ = [
     "Interval",
+    "InvalidParameterError",
     "Options",
     "StrOptions",
     "callbacks_of",

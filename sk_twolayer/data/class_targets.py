@@ -57,8 +57,12 @@ class ClassTargets:
     ----------
     output : {"softmax", "logistic"}
         Turns the scores of the network into probabilities.
+    network_output : str
+        The same, for the network.
     n_outputs : int
         Number of scores.
+    score_name : "accuracy"
+        Of the network's own score.
 
     Examples
     --------
@@ -72,7 +76,7 @@ class ClassTargets:
     array(['cat', 'dog'], dtype='<U3')
     """
 
-    check_form = staticmethod(check_labels)
+    check_form, score_name = staticmethod(check_labels), "accuracy"
 
     def __init__(self, classes, indicator):
         if not classes.dtype.isnative:
@@ -80,7 +84,7 @@ class ClassTargets:
         self.classes, self.indicator = classes, indicator
         two = len(classes) == 2 and not indicator
         self.n_outputs = 1 if two else len(classes)
-        self.output = "logistic" if two or indicator else "softmax"
+        self.output = self.network_output = "logistic" if two or indicator else "softmax"
 
     @classmethod
     def of(cls, estimator):

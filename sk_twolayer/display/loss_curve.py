@@ -3,7 +3,6 @@
 import numpy as np
 
 from sk_twolayer.display.inputs import find_network, turn_off
-from sk_twolayer.network import SCORE_NAMES
 from sk_twolayer.training import scoring_name
 
 BATCH_STYLE = {"color": "tab:blue", "alpha": 0.35, "linewidth": 0.7, "label": "update"}
@@ -136,7 +135,7 @@ class LossCurveDisplay:
             loss_curve=network.loss_curve_,
             train_scores=network.train_scores_,
             validation_scores=getattr(network, "validation_scores_", None),
-            score_name=SCORE_NAMES[network.out_activation_],
+            score_name=network._targets.of(network).score_name,
             validation_name=scoring_name(network.scoring),
         )
         return display.plot(ax=ax, **kwargs)

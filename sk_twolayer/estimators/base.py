@@ -16,7 +16,7 @@ from sk_twolayer.callbacks import FitTaskMixin
 from sk_twolayer.data import computing_dtype, validate_samples, validate_validation_samples
 from sk_twolayer.estimators.persistence import add_versions, check_versions
 from sk_twolayer.estimators.prediction import hidden_activations
-from sk_twolayer.network import SCORE_NAMES, unpack
+from sk_twolayer.network import unpack
 from sk_twolayer.planning import kept_weights, make_checkpoint, make_plan
 from sk_twolayer.sklearn_private import fit_context
 from sk_twolayer.sparse import STREAM_LOCK, CurrentWeights, exchanged
@@ -113,7 +113,7 @@ class BaseTwoLayerNetwork(
         True
         """
         samples, validation = (X, y, sample_weight), (X_val, y_val, sample_weight_val)
-        return self._train(samples, self._targets.resolve, validation)
+        return self._train(samples, self._resolve, validation)
 
     def transform(self, X):
         """Compute the activations of the hidden units.
@@ -202,6 +202,11 @@ class BaseTwoLayerNetwork(
         vars(draft).update(vars(self))
         return draft
 
+    @property
+    def _resolve(self):
+        """The function that finds the targets of y in `fit`."""
+        return self._targets.resolve
+
     def _train(self, samples, resolve, validation=(None, None, None), *, one_pass=False):
         """Validate samples, train on them, and publish everything or nothing.
 
@@ -237,7 +242,7 @@ class BaseTwoLayerNetwork(
             plan = make_plan(draft, fitted, samples, targets, validation, one_pass)
             observers, end_fit_task = [], None
             if self.verbose:
-                observers.append(PrintedLines(SCORE_NAMES[targets.output], self.scoring))
+                observers.append(PrintedLines(targets.score_name, self.scoring))
             # Callbacks set here or on a meta-estimator; the attributes have no public names.
             if not one_pass and {"_skl_callbacks", "_parent_callback_ctx"} & vars(self).keys():
                 end_fit_task = self._begin_fit_task(samples, plan, observers)

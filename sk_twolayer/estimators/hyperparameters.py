@@ -13,7 +13,7 @@ from sklearn.metrics import get_scorer_names
 
 from sk_twolayer.network import ACTIVATIONS
 from sk_twolayer.optimizers import SCHEDULES
-from sk_twolayer.sklearn_private import Interval, StrOptions
+from sk_twolayer.sklearn_private import Interval, InvalidParameterError, StrOptions
 
 
 class NotedInterval(Interval):
@@ -75,6 +75,11 @@ CLASSIFIER_CONSTRAINTS = CONSTRAINTS | {
     "class_weight": [None, dict, StrOptions({"balanced"})],
 }
 
+REGRESSOR_CONSTRAINTS = CONSTRAINTS | {
+    "loss": [StrOptions({"squared_error", "absolute_error", "quantile", "poisson"})],
+    "quantile": [None, Interval(Real, 0, 1, closed="neither")],
+}
+
 # Hyper-parameters of scikit-learn's perceptrons that have another name here, or none.
 ELSEWHERE = {
     "hidden_layer_sizes": "The units of the one hidden layer are set by hidden_size.",
@@ -83,7 +88,8 @@ ELSEWHERE = {
     "shuffle": "Samples are always shuffled, unless replacement=True draws them with replacement.",
     "power_t": "There is no inverse scaling; see learning_rate_schedule.",
     "max_fun": "The iterations of 'lbfgs' are limited by max_iter.",
-    "loss": "The loss is cross-entropy, or for TwoLayerRegressor half the squared error.",
+    "loss": "The loss is cross-entropy; TwoLayerRegressor has the squared error and others.",
+    "quantile": "Quantiles are predicted by TwoLayerRegressor, with loss='quantile'.",
     "class_weight": "A regressor has no classes; sample_weight of fit weighs samples.",
 }
 
@@ -106,6 +112,24 @@ def explain_names(init):
 
     construct.__signature__ = signature(init)  # some tools do not look behind a wrapper
     return construct
+
+
+def chosen_loss(estimator):
+    """Return the loss of a regressor, and its quantile or None.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the quantile of ``loss="quantile"`` is missing; it is a ValueError and a TypeError.
+    """
+    if estimator.loss != "quantile":
+        return estimator.loss, None
+    if estimator.quantile is None:
+        raise InvalidParameterError(
+            "loss='quantile' needs the quantile to predict, and quantile=None. Set it to a number "
+            "between 0 and 1, such as 0.5 for the median."
+        )
+    return "quantile", float(estimator.quantile)
 
 
 def has_partial_fit(estimator):

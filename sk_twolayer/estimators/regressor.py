@@ -4,6 +4,7 @@ This module describes the hyper-parameters, fitted attributes and predictions. T
 `fit` and what happens between it and the training loop.
 """
 
+from functools import partial
 from typing import ClassVar
 
 from sklearn.base import RegressorMixin
@@ -11,7 +12,12 @@ from sklearn.utils.metaestimators import available_if
 
 from sk_twolayer.data import RegressionTargets
 from sk_twolayer.estimators.base import BaseTwoLayerNetwork
-from sk_twolayer.estimators.hyperparameters import CONSTRAINTS, explain_names, has_partial_fit
+from sk_twolayer.estimators.hyperparameters import (
+    REGRESSOR_CONSTRAINTS,
+    chosen_loss,
+    explain_names,
+    has_partial_fit,
+)
 from sk_twolayer.estimators.prediction import predict_scores
 from sk_twolayer.sklearn_private import fit_context
 
@@ -20,14 +26,26 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     """Fully-connected network with one hidden layer, for one continuous target or several.
 
     The network computes ``scores = max(0, X W1 + b1) W2 + b2`` and minimises half their
-    squared error, with weight decay. It is trained on standardised targets, and predictions
-    are in the units of y. X is used as it is: the initial weights and the learning rate
-    follow the scale of its columns, which need not be standardised, though it often helps.
+    squared error, or another `loss`, with weight decay. It is trained on standardised targets,
+    and predictions are in the units of y. X is used as it is: the initial weights and the
+    learning rate follow the scale of its columns, which need not be standardised, though it
+    often helps.
 
     Parameters
     ----------
     hidden_size : int, default=200
         Number of hidden units.
+
+    loss : {"squared_error", "absolute_error", "quantile", "poisson"}, default="squared_error"
+        What the predictions are for: the mean of y at given features; its median, on which
+        outliers have little influence; its `quantile`; or the mean of counts or rates, none
+        negative, as the exponential of the scores. The losses are half the squared error, the
+        absolute error, the pinball loss, and half the Poisson deviance. A warm start and later
+        chunks of a stream refuse another loss.
+
+    quantile : float, default=None
+        The quantile to predict, between 0 and 1, with ``loss="quantile"``, which needs it. Not
+        used by the other losses.
 
     activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
         Hidden activation: max(0, z), tanh(z), 1 / (1 + exp(-z)), or z itself.
@@ -129,11 +147,12 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
 
     scoring : str, callable or None, default=None
         The score of the validation samples after each epoch, the larger the better. None is the
-        R2, which the network computes with the loss; "loss" is minus that loss, penalty
-        included. A name of :func:`~sklearn.metrics.get_scorer_names` or a callable
-        ``scorer(estimator, X, y)`` is called with a temporary, read-only view of the estimator,
-        and with the weights of the samples if it takes them. Samples that `early_stopping` holds
-        out are copied for it.
+        R2, which the network computes with the loss, and for another loss than the squared
+        error the D2: the share of the loss of the best constant that is explained. "loss" is
+        minus the loss, penalty included. A name of :func:`~sklearn.metrics.get_scorer_names` or a
+        callable ``scorer(estimator, X, y)`` is called with a temporary, read-only view of the
+        estimator, and with the weights of the samples if it takes them. Samples that
+        `early_stopping` holds out are copied for it.
 
     validation_fraction : float, default=0.1
         Share of the samples that `early_stopping` holds out.
@@ -153,11 +172,15 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     Attributes
     ----------
     y_mean_ : ndarray of shape (n_targets,)
-        Weighted mean of each target in the samples of the first call: of `fit`, or of the first
-        `partial_fit`.
+        The constant prediction of least loss in the samples of the first call: of `fit`, or of
+        the first `partial_fit`. It is the weighted mean of each target; for "absolute_error" its
+        median, and for "quantile" its quantile.
 
     y_scale_ : ndarray of shape (n_targets,)
-        Standard deviation of each target in these samples. For a constant target it is its
+        Standard deviation of each target in these samples. For "absolute_error" it is the mean
+        distance from the median, for "quantile" half the difference between the mean of the
+        values above the quantile and the mean of those below, and for "poisson", which does not
+        divide by it, half the mean deviance from the mean. For a constant target it is its
         absolute value, or 1 if that is zero.
 
     n_features_in_ : int
@@ -172,7 +195,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
 
     intercepts_ : list of ndarray
         b1 of shape ``(hidden_size,)`` and b2 of shape ``(n_targets,)``. The parameters
-        give the scores, which are predictions in units of `y_scale_` from `y_mean_`.
+        give the scores, which are predictions in units of `y_scale_` from `y_mean_`, or for
+        "poisson" the logarithms of predictions in units of `y_mean_`.
 
     n_iter_ : int
         Epochs that the last call trained.
@@ -199,8 +223,9 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
         The value in use.
 
     loss_ : float
-        Mean loss of the last epoch. It has the units of standardised targets: predicting the
-        mean costs 0.5 for each target.
+        Mean loss of the last epoch, penalty included. It has the units of standardised targets:
+        predicting `y_mean_` costs 0.5 for each target, or 1 with "absolute_error", ``2 quantile
+        (1 - quantile)`` with "quantile", and ``y_scale_ / y_mean_`` with "poisson".
 
     best_loss_ : float or None
         The lowest mean loss of an epoch; None if a validation score was monitored.
@@ -215,11 +240,12 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
 
     train_scores_ : list of float
         Mean R2 of each epoch's batches, measured before their updates and weighted by the
-        samples' weights: 1 minus the mean squared error in units of `y_scale_`.
+        samples' weights: 1 minus the mean squared error in units of `y_scale_`. For another loss
+        it is the D2: 1 minus the loss over the loss of predicting `y_mean_`.
 
     validation_scores_ : list of float or None
         Scores of the validation samples after each epoch, if there were any, by `scoring`: the
-        R2 by default.
+        R2 or D2 by default.
 
     validation_loss_curve_ : list of float or None
         Loss on them, with the penalty, so that it compares with `loss_curve_`.
@@ -228,13 +254,14 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
         Score of the weights kept: the highest of this call's `validation_scores_`, or the score
         of the weights that a warm start began with.
 
-    out_activation_ : "identity"
-        The scores are standardised predictions.
+    out_activation_ : {"identity", "exp"}
+        Turns the scores into standardised predictions: "exp" for "poisson".
 
     See Also
     --------
     TwoLayerClassifier : The same network for classes.
     sklearn.neural_network.MLPRegressor : Any number of hidden layers.
+    sklearn.ensemble.HistGradientBoostingRegressor : Trees, with losses of the same names.
 
     Notes
     -----
@@ -242,6 +269,16 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     ``1/2N sum_ij (scores[i, j] - t[i, j])^2``. Its gradient is the gradient of
     :class:`~sklearn.neural_network.MLPRegressor`, which divides the loss that it reports by the
     number of targets, but not its gradient, and does not standardise y.
+
+    Of the error e of a standardised target, the absolute error is ``|e|``, and the pinball loss is
+    ``max(-quantile e, (1 - quantile) e)``. Both have a kink at 0, where the gradient in use is 0.
+    "lbfgs" is made for smooth losses: with these two it may end at a kink, somewhat above the
+    minimum. With "poisson" a target t is divided by its mean, and the loss is
+    ``exp(score) - t + t (log(t) - score)``. It continues linearly above a score of 20, so that no
+    exponential overflows.
+
+    `score` is the R2 whatever the loss; :func:`~sklearn.metrics.d2_pinball_score` and
+    :func:`~sklearn.metrics.d2_tweedie_score` compare models by the loss that they minimise.
 
     Hyper-parameters that are "auto" are replaced by numbers that follow from the data, by the rules
     in :class:`~sk_twolayer.planning.auto.AutoRules`.
@@ -258,6 +295,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     ----------
     Hastie, Tibshirani, Friedman. "The elements of statistical learning", section 11.3. 2nd ed.,
     Springer 2009.
+
+    Koenker, Bassett. "Regression quantiles." Econometrica 46 (1978), 33-50.
 
     Loshchilov, Hutter. "Decoupled weight decay regularization." ICLR 2019.
 
@@ -284,11 +323,28 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     >>> model = model.fit(x[::2], Y[::2], X_val=x[1::2], y_val=Y[1::2])
     >>> model.predict(x[:5]).shape, model.best_validation_score_ > 0.95
     ((5, 2), True)
+
+    The limits that 90 % of all targets lie between, which depend on x, and the mean of counts:
+
+    >>> rng = np.random.RandomState(0)
+    >>> x = rng.uniform(0, 3, (4000, 1))
+    >>> y = (1 + x.ravel()) * rng.standard_normal(4000)
+    >>> low, high = (
+    ...     TwoLayerRegressor(loss="quantile", quantile=q, random_state=0).fit(x[:2000], y[:2000])
+    ...     for q in (0.05, 0.95)
+    ... )
+    >>> inside = (low.predict(x[2000:]) < y[2000:]) & (y[2000:] < high.predict(x[2000:]))
+    >>> 0.87 < inside.mean() < 0.93
+    True
+    >>> y = rng.poisson(np.exp(x[:, 0]))
+    >>> counts = TwoLayerRegressor(loss="poisson", random_state=0).fit(x, y)
+    >>> bool(abs(counts.predict([[2.0]])[0] - np.exp(2)) < 0.5)
+    True
     """
 
     __module__ = "sk_twolayer"  # pickles name this address, whatever the file
 
-    _parameter_constraints: ClassVar = CONSTRAINTS
+    _parameter_constraints: ClassVar = REGRESSOR_CONSTRAINTS
     _targets = RegressionTargets
 
     @explain_names
@@ -296,6 +352,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
         self,
         hidden_size=200,
         *,
+        loss="squared_error",
+        quantile=None,
         activation="relu",
         solver="adamw",
         alpha="auto",
@@ -353,7 +411,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
         Raises
         ------
         ValueError
-            As in `fit`; also if y has another number of targets than before.
+            As in `fit`; also if y has another number of targets than before, or if `loss` or
+            `quantile` has changed.
         AttributeError
             If the solver is "lbfgs" or `early_stopping` is set.
 
@@ -370,7 +429,11 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
         True
         """
         self._validate_params()
-        return self._train((X, y, sample_weight), RegressionTargets.resolve, one_pass=True)
+        return self._train((X, y, sample_weight), self._resolve, one_pass=True)
+
+    @property
+    def _resolve(self):
+        return partial(RegressionTargets.resolve, loss=chosen_loss(self))
 
     def predict(self, X):
         """Predict the target or targets of each sample.
@@ -384,7 +447,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
             In the units of the y that the network was fitted on: its scores times `y_scale_`, plus
-            `y_mean_`, in the dtype of the network.
+            `y_mean_`, in the dtype of the network. With ``loss="poisson"``, the exponentials of the
+            scores times `y_mean_`, which are above zero.
         """
         scores = predict_scores(self, X)
         return RegressionTargets.of(self).decode(scores)
@@ -392,4 +456,5 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss == "poisson"
         return tags

@@ -3,12 +3,21 @@
 Multiclass classification takes the softmax of the scores. Binary and multilabel classification
 take the logistic sigmoid of each score, which is the probability of a label. In both, the loss of a
 sample is the cross-entropy: minus the log-probability of its true class or labels. In regression
-the scores are the predictions ("identity"), and the loss of a sample is half its squared error.
+the scores are the predictions, and the loss of a sample is half its squared error, its absolute
+error or its pinball loss. For counts, the exponentials of the scores are the predictions, and the
+loss is half the Poisson deviance.
 """
 
+from functools import partial
+
 import numpy as np
+from scipy.special import xlogy
 
 from sk_twolayer.network.activations import logistic
+
+# The Poisson loss continues linearly above this score, so that no exponential overflows. A
+# prediction of exp(20) times the mean of y fits no sample of fewer than exp(20) samples.
+LARGEST_LOG = 20.0
 
 
 def softmax(scores):
@@ -105,7 +114,75 @@ def squared_loss(scores, Y):
     return 0.5 * squares, 1 - squares / len(scores)
 
 
-OUTPUT_LOSSES = {"softmax": softmax_loss, "logistic": logistic_loss, "identity": squared_loss}
+def pinball_loss(scores, Y, quantile):
+    """Compute the pinball loss of each score, summed over the outputs.
+
+    Replaces the scores by a subgradient: ``1 - quantile`` above the target, ``-quantile`` below it,
+    and 0 where both are equal.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_outputs, N)
+        Overwritten.
+    Y : ndarray of shape (N, n_outputs)
+        Continuous targets.
+    quantile : float
+        The quantile that minimises the loss, between 0 and 1.
+
+    Returns
+    -------
+    losses : ndarray of shape (N,)
+        ``sum_j max(quantile (Y_ij - s_ji), (1 - quantile) (s_ji - Y_ij))`` of each sample.
+    explained : ndarray of shape (N,)
+        One minus the mean loss of the outputs, divided by ``2 quantile (1 - quantile)``. If that is
+        the mean loss of the quantile of every target, the mean of these values is D2.
+    """
+    errors = scores - Y.T
+    np.sign(errors, out=scores)
+    scores *= np.where(errors > 0, 1 - quantile, quantile)
+    losses = (scores * errors).sum(axis=0)
+    return losses, 1 - losses / (len(scores) * 2 * quantile * (1 - quantile))
+
+
+def absolute_loss(scores, Y):
+    """Compute the absolute error of each score, summed over the outputs.
+
+    It is twice the pinball loss of the median. Replaces the scores by the sign of their error.
+    """
+    losses, explained = pinball_loss(scores, Y, 0.5)
+    scores *= 2
+    return 2 * losses, explained
+
+
+def poisson_loss(scores, Y, deviance=1.0):
+    """Compute half the Poisson deviance of each score's exponential, summed over the outputs.
+
+    Replaces the scores by their gradient, ``exp(scores) - Y``. The loss continues linearly above
+    `LARGEST_LOG`, and so the gradient stays constant.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_outputs, N)
+        Logarithms of the predictions. Overwritten.
+    Y : ndarray of shape (N, n_outputs)
+        Targets, none negative.
+    deviance : float or ndarray of shape (n_outputs,), default=1.0
+        Mean loss of the best constant prediction, for each output.
+
+    Returns
+    -------
+    losses : ndarray of shape (N,)
+        ``sum_j exp(s_ji) - Y_ij + Y_ij (log Y_ij - s_ji)`` of each sample.
+    explained : ndarray of shape (N,)
+        One minus the mean over the outputs of loss / deviance: the mean of these values is D2.
+    """
+    Y = Y.T
+    logs = np.minimum(scores, LARGEST_LOG)
+    means = np.exp(logs)
+    losses = means * (1 + (scores - logs)) - Y + (xlogy(Y, Y) - Y * scores)
+    np.subtract(means, Y, out=scores)
+    explained = 1 - (losses / np.reshape(deviance, (-1, 1))).mean(axis=0)
+    return losses.sum(axis=0), explained
 
 
 # The scores of validation samples. Here the network's scores have one row per sample.
@@ -139,5 +216,94 @@ def r2(scores, Y, weights):
     return float(explained.mean())
 
 
-OUTPUT_SCORES = {"softmax": softmax_accuracy, "logistic": logistic_accuracy, "identity": r2}
-SCORE_NAMES = {"softmax": "accuracy", "logistic": "accuracy", "identity": "R2"}
+def weighted_quantile(quantile, y, weights):
+    """Return the smallest value with at least this share of the weights at or below it."""
+    return np.quantile(y, quantile, weights=weights, method="inverted_cdf")
+
+
+def log_mean(y, weights):
+    """Return the logarithm of the weighted mean, or a finite number if all values are zero."""
+    return np.log(max(np.average(y, weights=weights), np.finfo(np.float64).tiny))
+
+
+def d2(scores, Y, weights, loss, constant):
+    """Return the weighted share of a loss that the scores explain, averaged over the outputs.
+
+    It is one minus the loss of the scores, divided by the loss of the best constant, and equals R2
+    for the squared loss. An output with constant targets counts as in `r2`.
+
+    Parameters
+    ----------
+    scores, Y : ndarray of shape (N, n_outputs)
+    weights : ndarray of shape (N,)
+    loss : callable
+        Computes losses as `poisson_loss` does, and overwrites the scores.
+    constant : callable
+        Returns the score of least loss for targets y and weights.
+    """
+    explained = []
+    for s, y in zip(scores.T.astype(np.float64), Y.T.astype(np.float64), strict=True):
+        best = np.full_like(y, constant(y, weights))
+        error, spread = (
+            weights @ loss(np.array([prediction]), y[:, np.newaxis])[0] for prediction in (s, best)
+        )
+        if y.min() == y.max():
+            explained.append(float(error <= spread))
+        else:
+            explained.append(1 - error / spread)
+    return float(np.mean(explained))
+
+
+def make_output(output):
+    """Return the loss of an output layer, and the score of validation samples.
+
+    Parameters
+    ----------
+    output : str or tuple
+        A name, or a name and the parameter of its loss: ``("quantile", quantile)`` and ``("exp",
+        deviance)``.
+
+    Returns
+    -------
+    loss : callable
+        Computes the loss of each sample, replaces the scores by their gradient, and computes what
+        the average of the score is made of.
+    score : callable
+        Computes the score of samples from their scores, targets and weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_twolayer.network.losses import make_output
+    >>> loss, score = make_output(("quantile", 0.9))
+    >>> Y, weights = np.array([[3.0], [1.0]]), np.ones(2)
+    >>> loss(np.array([[2.0, 2.0]]), Y)[0]
+    array([0.9, 0.1])
+    >>> score(Y, Y, weights)
+    1.0
+    """
+    name, *parameters = (output,) if isinstance(output, str) else output
+    if name in OUTPUTS:
+        return OUTPUTS[name]
+    loss, constant = OTHER_LOSSES[name](*parameters)
+    return loss, partial(d2, loss=loss, constant=constant)
+
+
+OUTPUTS = {
+    "softmax": (softmax_loss, softmax_accuracy),
+    "logistic": (logistic_loss, logistic_accuracy),
+    "identity": (squared_loss, r2),
+}
+
+
+def at_quantile(loss, quantile):
+    """Return a loss, and the function that finds the constant of least loss, a quantile."""
+    return loss, partial(weighted_quantile, quantile)
+
+
+# The losses of a regressor, each with the constant score of least loss.
+OTHER_LOSSES = {
+    "absolute_error": lambda: at_quantile(absolute_loss, 0.5),
+    "quantile": lambda quantile: at_quantile(partial(pinball_loss, quantile=quantile), quantile),
+    "exp": lambda deviance=1.0: (partial(poisson_loss, deviance=deviance), log_mean),
+}

@@ -13,14 +13,15 @@ weights::
 With sample weights w, the first term is the weighted mean ``sum w_i l_i / sum w_i``. Binary
 classification needs one score, whose logistic sigmoid is the probability of the second class. In
 regression the scores are the predictions of the continuous targets Y, and half the squared error
-replaces the cross-entropy: ``1/2N sum_ij (scores[i, j] - Y[i, j])^2``.
+replaces the cross-entropy: ``1/2N sum_ij (scores[i, j] - Y[i, j])^2``. The module ``losses`` has
+the other losses of predictions.
 """
 
 import numpy as np
 from scipy.sparse import issparse
 
 from sk_twolayer.network.activations import ACTIVATIONS
-from sk_twolayer.network.losses import OUTPUT_LOSSES, OUTPUT_SCORES
+from sk_twolayer.network.losses import make_output
 from sk_twolayer.network.parameters import BLOCK_SIZE, blocks, n_parameters, unpack
 
 # Inference works on chunks of at most this many bytes, which bounds its memory.
@@ -127,8 +128,11 @@ class TwoLayerNetwork:
         Strength of the L2 penalty on W1 and W2. It is not divided by N.
     activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
         Activation function of the hidden units.
-    output : {"softmax", "logistic", "identity"}, default="softmax"
-        Function that turns scores into probabilities; "identity" for predictions.
+    output : {"softmax", "logistic", "identity", "absolute_error", "exp"} or tuple, \
+            default="softmax"
+        Function that turns scores into probabilities; "identity" for predictions with the squared
+        loss, and "exp" for predictions with the Poisson loss. "absolute_error" and
+        ``("quantile", quantile)`` are other losses of predictions that are the scores.
     dtype : dtype, default=np.float64
         Dtype of all computations.
     parameters : ndarray of shape (n_parameters,), default=None
@@ -170,7 +174,7 @@ class TwoLayerNetwork:
         shape = (n_features, hidden_size, n_outputs)
         self.alpha = alpha
         self.activation = activation
-        self.output_loss, self.output_score = OUTPUT_LOSSES[output], OUTPUT_SCORES[output]
+        self.output_loss, self.output_score = make_output(output)
         if parameters is None:
             parameters = np.zeros(n_parameters(*shape), dtype)
         self.hidden_size, self.dtype = hidden_size, parameters.dtype
@@ -220,8 +224,8 @@ class TwoLayerNetwork:
         X : ndarray or sparse CSR of shape (N, n_features)
             The samples, in the dtype of the parameters.
         y : ndarray of shape (N,) or (N, n_outputs)
-            Class indices for a softmax, labels 0 or 1 for a logistic output, continuous targets
-            for an identity.
+            Class indices for a softmax, labels 0 or 1 for a logistic output, otherwise continuous
+            targets.
         sample_weight : ndarray of shape (N,), default=None
             Sample weights: none negative, and not all zero.
         keep : ndarray of shape (N, hidden_size), default=None
@@ -233,7 +237,8 @@ class TwoLayerNetwork:
             Mean loss of the samples plus the penalty.
         accuracy : float
             Weighted share of the samples that are classified correctly. For an identity output it
-            is R2, provided that the targets have mean 0 and variance 1.
+            is R2, provided that the targets have mean 0 and variance 1, and for the other losses
+            of predictions the D2 of such targets, see ``losses``.
         """
         activate, backward = ACTIVATIONS[self.activation]
         n = X.shape[0]

@@ -187,8 +187,13 @@ def convert_matrix(scope, operator, container):
     model, graph = operator.raw_operator, NetworkGraph(scope, operator, container)
     y = graph.activations(model)
     if not is_transformer(scope, model):
-        W2, b2 = model.coefs_[1] * model.y_scale_, model.intercepts_[1] * model.y_scale_
-        y = graph.layer("scores", y, 2, W2, b2 + model.y_mean_)
+        W2, b2, mean, scale = model.coefs_[1], model.intercepts_[1], model.y_mean_, model.y_scale_
+        if model.out_activation_ == "exp":
+            y = graph.node("y", "Exp", graph.layer("scores", y, 2, W2, b2 + np.log(mean)))
+            smallest = np.full(1, np.finfo(graph.dtype).tiny, graph.dtype)
+            y = graph.node("positive", "Max", y, graph.constant("smallest", smallest))
+        else:
+            y = graph.layer("scores", y, 2, W2 * scale, b2 * scale + mean)
     container.add_node("Identity", [y], operator.outputs[0].full_name)
 
 

@@ -49,7 +49,7 @@ class AutoRules:
     def __init__(self, estimator, data, targets, one_pass):
         self.solver, self.hidden_size = estimator.solver, estimator.hidden_size
         self.X, self.n_samples, self.n_features = data.X, len(data.indices), data.X.shape[1]
-        self.regresses, self.n_outputs = targets.output == "identity", targets.n_outputs
+        self.regresses, self.n_outputs = targets.output in ("identity", "exp"), targets.n_outputs
         self.n_classes = 2 if targets.output == "logistic" else targets.n_outputs
         self.one_pass = one_pass
         self.summary = DataSummary(data)

@@ -236,7 +236,7 @@ def add_numbers(plan, estimator, rules):
     plan.network_settings = {
         "alpha": 0.0 if solver == "adamw" else alpha,  # it decays weights outside of the loss
         "activation": estimator.activation,
-        "output": plan.targets.output,
+        "output": plan.targets.network_output,
     }
     plan.attributes = {
         "alpha_": alpha,

@@ -175,7 +175,6 @@ def test_a_sparse_vector_y_is_as_good_as_a_dense_one(estimator):
         ("shuffle", "always shuffled.*replacement"),
         ("power_t", "learning_rate_schedule"),
         ("max_fun", "max_iter"),
-        ("loss", "cross-entropy.*TwoLayerRegressor.*squared error"),
         ("unknown", "$"),
     ],
 )
@@ -187,6 +186,12 @@ def test_a_name_of_the_perceptrons_points_to_the_name_here(estimator, name, advi
         message = rf"^{cls.__name__}\(\) got an unexpected .*'{name}'.*{advice}"
         with pytest.raises(TypeError, match=message):
             cls(alpha=1, **{name: 1})
+
+
+@pytest.mark.parametrize("name", ["loss", "quantile"])
+def test_losses_are_for_a_regressor(name):
+    with pytest.raises(TypeError, match=rf"TwoLayerClassifier\(\).*'{name}'.*TwoLayerRegressor"):
+        TwoLayerClassifier(**{name: 0.5})
 
 
 def test_all_unknown_names_are_explained_at_once():
