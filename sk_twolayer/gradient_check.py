@@ -47,7 +47,7 @@ def gradient_check(
             default="softmax"
         Function that turns scores into probabilities; "identity" for predictions with the squared
         loss, and "exp" for predictions with the Poisson loss. "absolute_error" and
-        ``("quantile", quantile)`` are other losses of predictions that are the scores.
+        ``("quantile", {"quantile": 0.9})`` are other losses of predictions that are the scores.
     step : float, default=1e-5
         Step of the central differences.
     max_coordinates : int, default=1000
@@ -123,7 +123,7 @@ def gradient_check(
     def sides_of_kinks():
         """Return the signs that a relu or the loss has a kink between, as one array of bool."""
         sides = [X @ network.W1 + network.b1 > 0] if activation == "relu" else []
-        if output == "absolute_error" or output[0] == "quantile":
+        if (output if isinstance(output, str) else output[0]) in ("absolute_error", "quantile"):
             sides.append(network.scores(X) > np.reshape(y, (len(X), -1)))
         return np.hstack(sides) if sides else np.empty(0)
 

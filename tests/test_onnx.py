@@ -405,6 +405,33 @@ def test_predictions_match_the_regressor(activation, kind, dtype):
     assert error.max() < 3 * TOLERANCES[dtype] * (1 + np.abs(model.y_mean_ / model.y_scale_).max())
 
 
+@over_dtypes
+@pytest.mark.parametrize("target_opset", [9, 12, 13, 18, None])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": "absolute_error"},
+        {"loss": "quantile", "quantile": 0.1},
+        {"loss": "poisson"},
+    ],
+    ids=lambda options: options["loss"],
+)
+def test_predictions_match_the_regressor_for_each_loss(options, target_opset, dtype):
+    rows, Y = X[:, :2].astype(dtype), RAW[:, 2:] * [1e-3, 1e3]
+    model = TwoLayerRegressor(20, max_iter=20, random_state=0, **options).fit(rows, Y)
+    far = np.array([[-1e6, 1e6], [1e6, -1e6]], dtype)
+    if options["loss"] == "poisson":  # in some direction, each mean vanishes
+        model.set_params(activation="identity")
+        slope = (model.coefs_[0] @ model.coefs_[1]).sum(axis=1)
+        far = -1e3 * (slope / np.abs(slope).max())[np.newaxis].astype(dtype)
+        assert (model.predict(far) == np.finfo(dtype).tiny).any()
+    rows = np.vstack([rows, far])
+    [y] = load(to_onnx(model, rows[:1], target_opset=target_opset)).run(None, {"X": rows})
+    assert y.dtype == dtype
+    assert_allclose(y, model.predict(rows), rtol=30 * TOLERANCES[dtype], atol=1e-7)
+    assert options["loss"] != "poisson" or (y > 0).all()
+
+
 def test_a_pipeline_with_a_regressor_is_exported():
     model = make_pipeline(StandardScaler(), TwoLayerRegressor(max_iter=20, random_state=0))
     model.fit(RAW[:, :3], RAW[:, 3])

@@ -2,10 +2,10 @@
 
 A network whose weights start small predicts numbers about 0, and its learning rates are made for
 errors of about 1. So each target is brought to mean 0 and variance 1 before the training. For the
-absolute error and the pinball loss, the median or quantile takes the place of the mean, and an
-average distance from it the place of the deviation, on which outliers have less influence. For the
-Poisson loss a target is divided by its mean, whose score is the logarithm of 1. Mean and scale
-belong to the network: a warm start and later chunks of a stream keep them.
+absolute error and the pinball loss, the median or quantile takes the place of the mean, and a
+distance from it that outliers do not change takes the place of the deviation. For the Poisson loss
+a target is divided by its mean: the network predicts its logarithm, which is about 0. Mean and
+scale belong to the network: a warm start and later chunks of a stream keep them.
 """
 
 from functools import partial
@@ -42,30 +42,48 @@ def check_numbers(y):
     return column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
 
 
-def mean_and_deviation(y, weights):
-    """Return the weighted mean and standard deviation of each column."""
+# Each function returns, for the columns of y, the constant prediction of least loss, a scale, and
+# the mean loss of the constant in units of the scale, or nan where the scale is 0.
+
+
+def measure_squares(y, weights):
+    """Return the weighted mean and standard deviation, and half the variance of 1."""
     mean = np.average(y, axis=0, weights=weights)
-    return mean, np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
+    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
+    return mean, deviation, np.full_like(mean, 0.5)
 
 
-def quantile_and_distance(y, weights, quantile):
-    """Return a weighted quantile of each column, and an average distance from it.
+def measure_pinball(y, weights, quantile, factor=1.0):
+    """Return a weighted quantile, the mean distance of the nearest 90 % from it, and its loss.
 
-    The distance is half the difference of two means: of the values above the quantile, and of the
-    values below. It is the mean pinball loss of the quantile over ``2 quantile (1 - quantile)``.
+    If 90 % are equal to the quantile, all distances count.
     """
     weights = np.ones(len(y)) if weights is None else weights
-    center = np.quantile(y, quantile, axis=0, weights=weights, method="inverted_cdf")
-    errors = y - center
-    loss = np.average(np.maximum(quantile * errors, (quantile - 1) * errors), 0, weights)
-    return center, loss / (2 * quantile * (1 - quantile))
+    quantile_of = partial(np.quantile, axis=0, weights=weights, method="inverted_cdf")
+    center = quantile_of(y, quantile)
+    distances = np.abs(y - center)
+    most = (1 + 1e-9) * quantile_of(distances, 0.9)  # equal distances differ by rounding
+    near = weights[:, np.newaxis] * (distances <= most)
+    distance = (near * distances).sum(axis=0) / near.sum(axis=0)
+    distance = np.where(distance > 0, distance, np.average(distances, 0, weights))
+    losses = factor * np.where(y > center, quantile, 1 - quantile) * distances
+    with np.errstate(invalid="ignore"):
+        return center, distance, np.average(losses, 0, weights) / distance
 
 
-def mean_and_deviance(y, weights):
-    """Return the weighted mean of each column, and half its mean Poisson deviance from the mean."""
+def measure_deviance(y, weights):
+    """Return the weighted mean, twice, and half the mean Poisson deviance from a mean of 1."""
     mean = np.average(y, axis=0, weights=weights)
-    ratios = y / np.where(mean > 0, mean, 1)
-    return mean, mean * np.average(xlogy(ratios, ratios), axis=0, weights=weights)
+    ratios = y / mean
+    return mean, mean, np.average(xlogy(ratios, ratios), axis=0, weights=weights)
+
+
+MEASURES = {
+    "squared_error": measure_squares,
+    "absolute_error": partial(measure_pinball, quantile=0.5, factor=2.0),
+    "quantile": measure_pinball,
+    "poisson": measure_deviance,
+}
 
 
 def refuse_negative(y):
@@ -84,14 +102,6 @@ def describe(loss):
     return f"loss={name!r}" + ("" if quantile is None else f" and quantile={quantile:g}")
 
 
-MEASURES = {
-    "squared_error": mean_and_deviation,
-    "absolute_error": partial(quantile_and_distance, quantile=0.5),
-    "quantile": quantile_and_distance,
-    "poisson": mean_and_deviance,
-}
-
-
 class RegressionTargets:
     """Continuous targets, each with the mean and scale that standardise it.
 
@@ -100,10 +110,14 @@ class RegressionTargets:
     mean : ndarray of shape (n_targets,)
         The constant prediction of least loss: the mean, or the median or quantile.
     scale : ndarray of shape (n_targets,)
-        A target is trained on as ``(y - mean) / scale``, or for "poisson" as ``y / mean``. Then the
-        scale is half the mean deviance of y from the mean.
+        A target is trained on as ``(y - mean) / scale``, or for "poisson" as ``y / scale``.
     loss : tuple of str and float or None, default=("squared_error", None)
         The name of the loss, and the quantile for "quantile".
+    least : ndarray of shape (n_targets,), default=None
+        Mean loss of the constant prediction, on the scale of the training. Not used for
+        "squared_error", where it is 0.5.
+    largest : ndarray of shape (n_targets,), default=None
+        The largest value of each target, on the scale of the training. Only for "poisson".
 
     Attributes
     ----------
@@ -127,25 +141,27 @@ class RegressionTargets:
 
     check_form = staticmethod(check_numbers)
 
-    def __init__(self, mean, scale, loss=("squared_error", None)):
-        self.mean, self.scale, self.loss, self.n_outputs = mean, scale, loss, len(mean)
+    def __init__(self, mean, scale, loss=("squared_error", None), least=None, largest=None):
+        self.mean, self.scale, self.n_outputs = mean, scale, len(mean)
+        self.loss, self.least, self.largest = loss, least, largest
         self.output = "exp" if loss[0] == "poisson" else "identity"
         self.score_name = "R2" if loss[0] == "squared_error" else "D2"
 
     @classmethod
     def of(cls, estimator):
         """Return the targets that an estimator was fitted on."""
-        return cls(estimator.y_mean_, estimator.y_scale_, estimator._fitted_loss)
+        return cls(estimator.y_mean_, estimator.y_scale_, *estimator._fitted_loss)
 
     @property
     def network_output(self):
-        """The output layer of the network: the name of its loss, and a parameter of the loss."""
+        """The output layer of the network: its name, and the parameters of its loss."""
         name, quantile = self.loss
-        if name == "poisson":
-            return "exp", self.scale / self.mean
-        if name == "quantile":
-            return name, quantile
-        return "identity" if name == "squared_error" else name
+        return {
+            "squared_error": "identity",
+            "absolute_error": (name, {"least": self.least}),
+            "quantile": (name, {"quantile": quantile, "least": self.least}),
+            "poisson": ("exp", {"least": self.least, "largest": self.largest}),
+        }[name]
 
     @classmethod
     def measure(cls, y, sample_weight=None, loss=("squared_error", None)):
@@ -186,11 +202,14 @@ class RegressionTargets:
             )
         unit = np.where(unit > 0, unit, 1)
         shares = around / unit
-        center, spread = MEASURES[name](shares, sample_weight, *([quantile] if quantile else []))
-        constant = np.where(first == 0, 1, np.abs(first))
-        # The spread may vanish; and rounding may give the deviance of a constant one.
-        varies = (shares.min(axis=0) < shares.max(axis=0)) & (unit * spread > 0)
-        return cls(origin + unit * center, np.where(varies, unit * spread, constant), loss)
+        options = {} if quantile is None else {"quantile": quantile}
+        center, scale, least = MEASURES[name](shares, sample_weight, **options)
+        mean, scale = origin + unit * center, unit * scale
+        # The scale may vanish, and rounding may give a constant a loss.
+        varies = (shares.min(axis=0) < shares.max(axis=0)) & (scale > 0)
+        scale = np.where(varies, scale, np.where(first == 0, 1, np.abs(first)))
+        least = np.where(varies & (least > 0), least, 1)
+        return cls(mean, scale, loss, least, Y.max(axis=0) / scale if name == "poisson" else None)
 
     @classmethod
     def resolve(cls, known, y, sample_weight, loss=("squared_error", None)):
@@ -208,7 +227,8 @@ class RegressionTargets:
 
     def attributes(self):
         """Return the fitted attributes of an estimator that describe its targets."""
-        return {"y_mean_": self.mean, "y_scale_": self.scale, "_fitted_loss": self.loss}
+        loss = self.loss, self.least, self.largest
+        return {"y_mean_": self.mean, "y_scale_": self.scale, "_fitted_loss": loss}
 
     def check(self, y):
         """Refuse another number of targets, and values that the loss does not allow."""
@@ -236,10 +256,8 @@ class RegressionTargets:
         """
         refuse_overflow(y, predicted_in or dtype, "y")  # no prediction could reach it
         with np.errstate(over="ignore"):  # on the way to a divergence, which is an error
-            Y = y.reshape(len(y), -1)
-            if self.output == "exp":
-                return (Y / self.mean).astype(dtype)
-            return ((Y - self.mean) / self.scale).astype(dtype)
+            origin = 0 if self.output == "exp" else self.mean
+            return ((y.reshape(len(y), -1) - origin) / self.scale).astype(dtype)
 
     def decode(self, scores):
         """Turn scores into predictions; a vector if there is one target.
@@ -250,7 +268,7 @@ class RegressionTargets:
         with np.errstate(over="ignore"):
             if self.output == "exp":
                 smallest = np.finfo(scores.dtype).tiny
-                y = np.maximum(np.exp(scores + np.log(self.mean)), smallest)
+                y = np.maximum(np.exp(scores + np.log(self.scale)), smallest)
             else:
                 y = scores * self.scale + self.mean
             if not (np.spacing(np.abs(self.mean).astype(scores.dtype)) > self.scale / 10).any():
@@ -267,5 +285,5 @@ class RegressionTargets:
     def formula(self, scores):
         """Return how the prediction of a sample follows from its scores."""
         if self.output == "exp":
-            return f"it is the exponential of {scores} times y_mean_, {self.mean}"
+            return f"it is the exponential of {scores} times y_scale_, {self.scale}"
         return f"it is {scores} times y_scale_, {self.scale}, plus y_mean_"

@@ -177,11 +177,10 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
         median, and for "quantile" its quantile.
 
     y_scale_ : ndarray of shape (n_targets,)
-        Standard deviation of each target in these samples. For "absolute_error" it is the mean
-        distance from the median, for "quantile" half the difference between the mean of the
-        values above the quantile and the mean of those below, and for "poisson", which does not
-        divide by it, half the mean deviance from the mean. For a constant target it is its
-        absolute value, or 1 if that is zero.
+        Standard deviation of each target in these samples. For "absolute_error" and "quantile" it
+        is the mean distance from `y_mean_` of the nearest nine tenths, on which outliers have no
+        influence, and for "poisson" the mean. For a constant target it is its absolute value,
+        or 1 if that is zero.
 
     n_features_in_ : int
         Number of features seen in `fit`.
@@ -196,7 +195,7 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     intercepts_ : list of ndarray
         b1 of shape ``(hidden_size,)`` and b2 of shape ``(n_targets,)``. The parameters
         give the scores, which are predictions in units of `y_scale_` from `y_mean_`, or for
-        "poisson" the logarithms of predictions in units of `y_mean_`.
+        "poisson" the logarithms of predictions in units of `y_scale_`.
 
     n_iter_ : int
         Epochs that the last call trained.
@@ -223,9 +222,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
         The value in use.
 
     loss_ : float
-        Mean loss of the last epoch, penalty included. It has the units of standardised targets:
-        predicting `y_mean_` costs 0.5 for each target, or 1 with "absolute_error", ``2 quantile
-        (1 - quantile)`` with "quantile", and ``y_scale_ / y_mean_`` with "poisson".
+        Mean loss of the last epoch, of standardised targets: with the squared error, predicting
+        the mean costs 0.5 for each target.
 
     best_loss_ : float or None
         The lowest mean loss of an epoch; None if a validation score was monitored.
@@ -274,8 +272,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     ``max(-quantile e, (1 - quantile) e)``. Both have a kink at 0, where the gradient in use is 0.
     "lbfgs" is made for smooth losses: with these two it may end at a kink, somewhat above the
     minimum. With "poisson" a target t is divided by its mean, and the loss is
-    ``exp(score) - t + t (log(t) - score)``. It continues linearly above a score of 20, so that no
-    exponential overflows.
+    ``exp(score) - t + t (log(t) - score)``. Predictions above the largest target fit no sample:
+    above twice its value the loss continues linearly, so that no exponential overflows.
 
     `score` is the R2 whatever the loss; :func:`~sklearn.metrics.d2_pinball_score` and
     :func:`~sklearn.metrics.d2_tweedie_score` compare models by the loss that they minimise.
@@ -448,7 +446,7 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
             In the units of the y that the network was fitted on: its scores times `y_scale_`, plus
             `y_mean_`, in the dtype of the network. With ``loss="poisson"``, the exponentials of the
-            scores times `y_mean_`, which are above zero.
+            scores times `y_scale_`, which are above zero.
         """
         scores = predict_scores(self, X)
         return RegressionTargets.of(self).decode(scores)

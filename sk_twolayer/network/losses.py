@@ -15,10 +15,6 @@ from scipy.special import xlogy
 
 from sk_twolayer.network.activations import logistic
 
-# The Poisson loss continues linearly above this score, so that no exponential overflows. A
-# prediction of exp(20) times the mean of y fits no sample of fewer than exp(20) samples.
-LARGEST_LOG = 20.0
-
 
 def softmax(scores):
     """Replace the scores of each sample by exp(scores) / sum(exp(scores))."""
@@ -114,7 +110,7 @@ def squared_loss(scores, Y):
     return 0.5 * squares, 1 - squares / len(scores)
 
 
-def pinball_loss(scores, Y, quantile):
+def pinball_loss(scores, Y, quantile, least=1.0):
     """Compute the pinball loss of each score, summed over the outputs.
 
     Replaces the scores by a subgradient: ``1 - quantile`` above the target, ``-quantile`` below it,
@@ -128,37 +124,39 @@ def pinball_loss(scores, Y, quantile):
         Continuous targets.
     quantile : float
         The quantile that minimises the loss, between 0 and 1.
+    least : float or ndarray of shape (n_outputs,), default=1.0
+        Mean loss of the best constant prediction, for each output.
 
     Returns
     -------
     losses : ndarray of shape (N,)
         ``sum_j max(quantile (Y_ij - s_ji), (1 - quantile) (s_ji - Y_ij))`` of each sample.
     explained : ndarray of shape (N,)
-        One minus the mean loss of the outputs, divided by ``2 quantile (1 - quantile)``. If that is
-        the mean loss of the quantile of every target, the mean of these values is D2.
+        One minus the mean over the outputs of loss / least: the mean of these values is D2.
     """
     errors = scores - Y.T
     np.sign(errors, out=scores)
     scores *= np.where(errors > 0, 1 - quantile, quantile)
-    losses = (scores * errors).sum(axis=0)
-    return losses, 1 - losses / (len(scores) * 2 * quantile * (1 - quantile))
+    errors *= scores
+    return errors.sum(axis=0), 1 - (errors / np.reshape(least, (-1, 1))).mean(axis=0)
 
 
-def absolute_loss(scores, Y):
+def absolute_loss(scores, Y, least=1.0):
     """Compute the absolute error of each score, summed over the outputs.
 
     It is twice the pinball loss of the median. Replaces the scores by the sign of their error.
     """
-    losses, explained = pinball_loss(scores, Y, 0.5)
+    losses, explained = pinball_loss(scores, Y, 0.5, np.multiply(least, 0.5))
     scores *= 2
     return 2 * losses, explained
 
 
-def poisson_loss(scores, Y, deviance=1.0):
+def poisson_loss(scores, Y, least=1.0, largest=np.inf):
     """Compute half the Poisson deviance of each score's exponential, summed over the outputs.
 
-    Replaces the scores by their gradient, ``exp(scores) - Y``. The loss continues linearly above
-    `LARGEST_LOG`, and so the gradient stays constant.
+    Replaces the scores by their gradient, ``exp(scores) - Y``. Predictions above the largest target
+    fit no sample. From twice the largest target on, the loss continues linearly: no exponential
+    overflows, and one step of the training cannot undo all earlier ones.
 
     Parameters
     ----------
@@ -166,23 +164,24 @@ def poisson_loss(scores, Y, deviance=1.0):
         Logarithms of the predictions. Overwritten.
     Y : ndarray of shape (N, n_outputs)
         Targets, none negative.
-    deviance : float or ndarray of shape (n_outputs,), default=1.0
+    least : float or ndarray of shape (n_outputs,), default=1.0
         Mean loss of the best constant prediction, for each output.
+    largest : float or ndarray of shape (n_outputs,), default=inf
+        The largest target, for each output. A larger one in Y takes its place for its sample.
 
     Returns
     -------
     losses : ndarray of shape (N,)
         ``sum_j exp(s_ji) - Y_ij + Y_ij (log Y_ij - s_ji)`` of each sample.
     explained : ndarray of shape (N,)
-        One minus the mean over the outputs of loss / deviance: the mean of these values is D2.
+        One minus the mean over the outputs of loss / least: the mean of these values is D2.
     """
     Y = Y.T
-    logs = np.minimum(scores, LARGEST_LOG)
+    logs = np.minimum(scores, np.log(2 * np.maximum(Y, np.reshape(largest, (-1, 1)))))
     means = np.exp(logs)
     losses = means * (1 + (scores - logs)) - Y + (xlogy(Y, Y) - Y * scores)
     np.subtract(means, Y, out=scores)
-    explained = 1 - (losses / np.reshape(deviance, (-1, 1))).mean(axis=0)
-    return losses.sum(axis=0), explained
+    return losses.sum(axis=0), 1 - (losses / np.reshape(least, (-1, 1))).mean(axis=0)
 
 
 # The scores of validation samples. Here the network's scores have one row per sample.
@@ -260,8 +259,7 @@ def make_output(output):
     Parameters
     ----------
     output : str or tuple
-        A name, or a name and the parameter of its loss: ``("quantile", quantile)`` and ``("exp",
-        deviance)``.
+        A name, or a name and a dict of parameters of its loss: ``("quantile", {"quantile": 0.9})``.
 
     Returns
     -------
@@ -275,35 +273,28 @@ def make_output(output):
     --------
     >>> import numpy as np
     >>> from sk_twolayer.network.losses import make_output
-    >>> loss, score = make_output(("quantile", 0.9))
+    >>> loss, score = make_output(("quantile", {"quantile": 0.9}))
     >>> Y, weights = np.array([[3.0], [1.0]]), np.ones(2)
     >>> loss(np.array([[2.0, 2.0]]), Y)[0]
     array([0.9, 0.1])
     >>> score(Y, Y, weights)
     1.0
     """
-    name, *parameters = (output,) if isinstance(output, str) else output
+    name, parameters = (output, {}) if isinstance(output, str) else output
     if name in OUTPUTS:
         return OUTPUTS[name]
-    loss, constant = OTHER_LOSSES[name](*parameters)
-    return loss, partial(d2, loss=loss, constant=constant)
+    quantile = parameters.get("quantile", 0.5)
+    loss = {
+        "absolute_error": absolute_loss,
+        "quantile": partial(pinball_loss, quantile=quantile),
+        "exp": poisson_loss,
+    }[name]
+    constant = log_mean if name == "exp" else partial(weighted_quantile, quantile)
+    return partial(loss, **parameters), partial(d2, loss=loss, constant=constant)
 
 
 OUTPUTS = {
     "softmax": (softmax_loss, softmax_accuracy),
     "logistic": (logistic_loss, logistic_accuracy),
     "identity": (squared_loss, r2),
-}
-
-
-def at_quantile(loss, quantile):
-    """Return a loss, and the function that finds the constant of least loss, a quantile."""
-    return loss, partial(weighted_quantile, quantile)
-
-
-# The losses of a regressor, each with the constant score of least loss.
-OTHER_LOSSES = {
-    "absolute_error": lambda: at_quantile(absolute_loss, 0.5),
-    "quantile": lambda quantile: at_quantile(partial(pinball_loss, quantile=quantile), quantile),
-    "exp": lambda deviance=1.0: (partial(poisson_loss, deviance=deviance), log_mean),
 }

@@ -132,7 +132,7 @@ class TwoLayerNetwork:
             default="softmax"
         Function that turns scores into probabilities; "identity" for predictions with the squared
         loss, and "exp" for predictions with the Poisson loss. "absolute_error" and
-        ``("quantile", quantile)`` are other losses of predictions that are the scores.
+        ``("quantile", {"quantile": 0.9})`` are other losses of predictions that are the scores.
     dtype : dtype, default=np.float64
         Dtype of all computations.
     parameters : ndarray of shape (n_parameters,), default=None

@@ -189,7 +189,7 @@ def convert_matrix(scope, operator, container):
     if not is_transformer(scope, model):
         W2, b2, mean, scale = model.coefs_[1], model.intercepts_[1], model.y_mean_, model.y_scale_
         if model.out_activation_ == "exp":
-            y = graph.node("y", "Exp", graph.layer("scores", y, 2, W2, b2 + np.log(mean)))
+            y = graph.node("y", "Exp", graph.layer("scores", y, 2, W2, b2 + np.log(scale)))
             smallest = np.full(1, np.finfo(graph.dtype).tiny, graph.dtype)
             y = graph.node("positive", "Max", y, graph.constant("smallest", smallest))
         else:
