@@ -10,6 +10,7 @@ SCRIPTS = [
     "plot_hidden_activations.py",
     "cifar10_weights.py",
     "plot_class_weights.py",
+    "plot_quantiles.py",
     "plot_early_stopping.py",
     "plot_callbacks.py",
     "plot_text.py",
