@@ -58,7 +58,7 @@ for name, predicted in {"quantile networks": quantiles, "mean plus constants": b
     print(f"    in the 90 % interval: {inside.mean():.1%}; x < -2: {small:.1%}; x > 2: {large:.1%}")
 
 # %%
-# The interval is narrow where the noise is small. It extends further up than down, as the noise does.
+# The interval is narrow where the noise is small. It extends further up than down, like the noise.
 
 x = np.linspace(-3, 3, 500)[:, np.newaxis]
 figure, ax = plt.subplots(figsize=(9, 4.5), layout="constrained")
