@@ -205,10 +205,9 @@ class RegressionTargets:
         options = {} if quantile is None else {"quantile": quantile}
         center, scale, least = MEASURES[name](shares, sample_weight, **options)
         mean, scale = origin + unit * center, unit * scale
-        # The scale may vanish, and rounding may give a constant a loss.
-        varies = (shares.min(axis=0) < shares.max(axis=0)) & (scale > 0)
-        scale = np.where(varies, scale, np.where(first == 0, 1, np.abs(first)))
-        least = np.where(varies & (least > 0), least, 1)
+        constant = np.where(first == 0, 1, np.abs(first))
+        scale = np.where(scale > 0, scale, constant)  # it may vanish
+        least = np.where(least > 0, least, 1)
         return cls(mean, scale, loss, least, Y.max(axis=0) / scale if name == "poisson" else None)
 
     @classmethod

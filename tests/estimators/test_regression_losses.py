@@ -1,6 +1,7 @@
 """The losses of TwoLayerRegressor, against plain formulas, statistics and peers."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from sk_twolayer import TwoLayerRegressor
 from sk_twolayer.display import LossCurveDisplay
 from sk_twolayer.gradient_check import gradient_check
+from sk_twolayer.network.losses import make_output
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -483,7 +485,9 @@ def test_d2_of_constant_targets_is_one_if_they_are_exact(loss):
     assert model.fit(X, Y, X_val=X, y_val=Y).best_validation_score_ == 1
     assert model.fit(X, Y, X_val=X, y_val=Y + np.array([0, 0.5])).best_validation_score_ == 0.5
     if loss == "poisson":  # zeros may be validated with
-        assert model.fit(X, Y, X_val=X, y_val=0 * Y).best_validation_score_ == 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            assert model.fit(X, Y, X_val=X, y_val=0 * Y).best_validation_score_ == 0
 
 
 def test_early_stopping_keeps_weights_that_predict_the_quantile():
@@ -552,6 +556,23 @@ def test_a_poisson_network_that_starts_far_away_does_not_overflow(solver, dtype)
     assert (np.maximum(X @ W1, 0) @ W2).max() > 710  # its exponential is infinite
     assert np.isfinite(model.batch_loss_curve_).all()
     assert model.loss_ < model.loss_curve_[0] / 5
+
+
+def test_the_poisson_loss_continues_linearly_above_twice_the_largest_target():
+    loss, _ = make_output(("exp", {"largest": 5.0}))
+    scores, T = np.linspace(-3, 9, 1201), np.full((1201, 1), 3.0)
+    found, slope = scores.copy()[np.newaxis], np.minimum(np.exp(scores), 10) - 3
+    losses, _ = loss(found, T)
+    assert_allclose(found[0], slope, rtol=1e-12)
+    assert_allclose(np.gradient(losses, scores)[1:-1], slope[1:-1], rtol=0.01, atol=1e-3)
+    below = scores < np.log(10)
+    expected = element_losses("poisson", scores, T[:, 0])
+    assert_allclose(losses[below], expected[below], rtol=1e-12, atol=1e-14)
+    # A larger target, as a later chunk of a stream may have, still has a loss with a minimum.
+    at = np.log([[99.0, 100, 101, 1000]])
+    losses, _ = loss(at, np.full((4, 1), 100.0))
+    assert losses.argmin() == 1
+    assert at[0, 3] > 0
 
 
 # Errors.
