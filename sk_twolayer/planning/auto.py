@@ -143,7 +143,8 @@ class AutoRules:
           steps.
         - "sgd" in a regressor: min(0.1, 1 / (hidden_size + 2 n_outputs s)), which bounds the
           curvature of the squared loss. A step of Nesterov's momentum of 0.9 is stable below 1.4
-          over the largest second derivative.
+          over the largest second derivative. The Poisson loss has the same curvature at the
+          mean, and the slopes of the other losses are at most 1.
 
         In `partial_fit`, which plans no decay of the rate, 0.03, 0.06, 0.02 and 1/m are divided by
         three. "lbfgs" has no learning rate.
