@@ -8,6 +8,7 @@ from decimal import Decimal
 from numbers import Number
 
 import numpy as np
+from scipy.sparse import issparse
 
 MISSING = "missing"  # the text of a missing entry
 MISSING_TYPES = {"NoneType", "NAType", "NaTType"}
@@ -16,7 +17,17 @@ CATEGORICAL = {"StringDtype", "CategoricalDtype", "String", "Categorical", "Enum
 
 
 def columns_of(X):
-    """Return the columns of a table."""
+    """Return the columns of a table, or raise an error if X is none."""
+    if issparse(X):
+        raise TypeError(
+            "A table must be dense, got a sparse one: pass it to the network itself, which takes "
+            "it, or convert it by X.toarray()."
+        )
+    if len(X.shape if hasattr(X, "shape") else np.shape(X)) != 2:
+        raise ValueError(
+            "Expected a table with two dimensions, got one: select columns by a list of names, or "
+            "pass X.to_frame() or X.reshape(-1, 1)."
+        )
     if hasattr(X, "iloc"):
         return [X.iloc[:, j] for j in range(X.shape[1])]
     if hasattr(X, "get_columns"):

@@ -162,7 +162,7 @@ def test_the_dtype_of_the_output(given, dtype):
 def test_wide_tables_are_clipped_only():
     x = RNG.normal(size=(50, 4))
     assert encode(x, max_features=3).shape == (50, 4)
-    assert encode(x, max_features=4).shape == (50, 20)
+    assert encode(x, 4, max_features=4).shape == (50, 20)
     assert encode(RNG.normal(size=(9, 101))).shape == (9, 101)
 
 

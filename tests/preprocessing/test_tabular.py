@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -353,6 +354,25 @@ def test_what_is_no_estimator_is_refused():
     for bad in (TwoLayerClassifier, None, 3):
         with pytest.raises(TypeError, match="is an instance with a method fit"):
             tabular_pipeline(bad)
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(ValueError, match="Expected a table with two dimensions"):
+        fit(pd.Series(NUMBER))
+    with pytest.raises(TypeError, match="A table must be dense"):
+        fit(csr_array(np.eye(N)))
+    with pytest.raises(ValueError, match="infinity"):
+        fit(pd.DataFrame({"a": np.full(N, np.inf)}))
+    with pytest.raises(ValueError, match="could not convert string to float: 'many'"):
+        predicts(count="many")
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_inputs_of_the_network_as_a_frame(kind):
+    model = tabular_pipeline(network()).set_output(transform=kind).fit(TRAINING, Y)
+    inputs = model[:-1].transform(TRAINING)
+    assert list(inputs.columns) == model[:-1].get_feature_names_out().tolist()
+    assert_array_equal(inputs.to_numpy(), fit(TRAINING)[:-1].transform(TRAINING))
 
 
 def test_selectors_are_values():
