@@ -39,9 +39,9 @@ def gather(array, indices, buffer):
     out = buffer[: len(indices)]
     if array.dtype == out.dtype and array.flags.c_contiguous:
         # mode="clip" writes straight into `out`; the default would buffer the result.
-        np.take(array, indices, axis=0, out=out, mode="clip")
+        array.take(indices, axis=0, out=out, mode="clip")
     else:
-        out[...] = array[indices]  # np.take would copy the whole of a strided array first
+        out[...] = array[indices]  # `take` would copy the whole of a strided array first
     return out
 
 

@@ -8,7 +8,13 @@ hidden units to keep. Nothing here knows estimators, data sets or optimizers.
 from sk_twolayer.network.activations import ACTIVATIONS, logistic
 from sk_twolayer.network.dropout import Dropout
 from sk_twolayer.network.losses import softmax
-from sk_twolayer.network.parameters import blocks, initialize, n_parameters, unpack
+from sk_twolayer.network.parameters import (
+    block_slices,
+    blocks,
+    initialize,
+    n_parameters,
+    unpack,
+)
 from sk_twolayer.network.two_layer import (
     TwoLayerNetwork,
     compute_hidden,

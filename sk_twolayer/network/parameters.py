@@ -9,7 +9,7 @@ import numpy as np
 
 # What passes over all parameters works on blocks of this many entries, which stay in the
 # processor's cache from one operation to the next.
-BLOCK_SIZE = 2**15
+BLOCK_SIZE = 2**16
 
 
 def n_parameters(n_features, hidden_size, n_outputs):
@@ -84,7 +84,12 @@ def initialize(W1, W2, b1, b2, init, rng):
     b2[:] = 0
 
 
+def block_slices(n):
+    """Return slices that cut n entries into blocks of at most BLOCK_SIZE."""
+    return [slice(start, min(start + BLOCK_SIZE, n)) for start in range(0, n, BLOCK_SIZE)]
+
+
 def blocks(*vectors):
     """Cut vectors of one length into views of at most BLOCK_SIZE entries, side by side."""
-    for start in range(0, len(vectors[0]), BLOCK_SIZE):
-        yield [vector[start : start + BLOCK_SIZE] for vector in vectors]
+    for block in block_slices(len(vectors[0])):
+        yield [vector[block] for vector in vectors]

@@ -11,7 +11,7 @@ has a zero gradient for the feature's row of W1, and the update of that row is a
 `apply_maps` applies them.
 """
 
-from sk_twolayer.optimizers.adam import Adam, AdamW
+from sk_twolayer.optimizers.adam import Adam, AdamW, change_betas
 from sk_twolayer.optimizers.schedules import SCHEDULES, Schedule
 from sk_twolayer.optimizers.sgd import SGD
 

@@ -1,24 +1,64 @@
-"""Adam, and AdamW with decoupled weight decay."""
+"""Adam, and AdamW with decoupled weight decay.
+
+The moments are decaying sums of the gradient g and of its square: ``M <- beta_1 M + g`` and
+``V <- beta_2 V + g^2``. The running means of the papers are ``m = (1 - beta_1) M`` and
+``v = (1 - beta_2) V``. The two factors are part of the step size, which saves two passes over all
+parameters. The weights of the gradients in M are 1, beta_1, beta_1^2 and so on. So after t updates,
+M divided by the sum of t weights is the mean without its bias, and likewise V.
+"""
 
 from math import sqrt
 
 import numpy as np
 
-from sk_twolayer.network import blocks
+from sk_twolayer.network import block_slices
 
 
-def update_means(mean, mean_square, gradient, beta_1, beta_2):
-    """Update ``m <- beta_1 m + (1 - beta_1) g`` and ``v <- beta_2 v + (1 - beta_2) g^2`` in place.
-
-    The gradient g is overwritten.
-    """
-    gradient *= 1 - beta_1
-    mean *= beta_1
-    mean += gradient
+def update_sums(M, V, gradient, beta_1, beta_2):
+    """Update ``M <- beta_1 M + g`` and ``V <- beta_2 V + g^2`` in place, and overwrite g."""
+    M *= beta_1
+    M += gradient
     gradient *= gradient
-    gradient *= (1 - beta_2) / (1 - beta_1) ** 2
-    mean_square *= beta_2
-    mean_square += gradient
+    V *= beta_2
+    V += gradient
+
+
+def step_size(learning_rate, beta_1, beta_2, n_updates):
+    """Return the factor of ``M / sqrt(V)`` in an update."""
+    sum_1 = (1 - beta_1**n_updates) / (1 - beta_1)
+    sum_2 = (1 - beta_2**n_updates) / (1 - beta_2)
+    return learning_rate * sqrt(sum_2) / sum_1
+
+
+# Without a gradient, M and V fall at every update. Below the smallest normal number, arithmetic is
+# slow, and AdamW must not divide by a V of zero. So both are clamped, but once in many updates.
+
+
+def lowest_square(dtype):
+    """Return the lowest V after a clamp. Until the next clamp, V stays a normal number."""
+    return 2**10 * np.finfo(dtype).tiny
+
+
+def updates_between_clamps(beta_2):
+    """Return a number of updates in which V falls by a factor of at most 2^10."""
+    n_updates = 256
+    while n_updates > 1 and beta_2**n_updates < 2**-10:
+        n_updates //= 2
+    return n_updates
+
+
+def clamp(M, V):
+    """Replace a vanishing M by zero, and a vanishing V by its lowest number, in place."""
+    lowest = lowest_square(V.dtype)
+    M[np.abs(M) < lowest] = 0
+    np.maximum(V, lowest, out=V)
+
+
+def change_betas(M, V, before, after):
+    """Express the running means as sums with other decay rates (beta_1, beta_2), in place."""
+    M *= (1 - before[0]) / (1 - after[0])
+    V *= (1 - before[1]) / (1 - after[1])
+    clamp(M, V)
 
 
 class Adam:
@@ -35,7 +75,8 @@ class Adam:
     parameters : ndarray of shape (n_parameters,)
         Updated in place.
     moments : list of two ndarray of shape (n_parameters,), default=None
-        The running means of the gradient and of its square, updated in place. None starts at zero.
+        The decaying sums ``M = m / (1 - beta_1)`` and ``V = v / (1 - beta_2)``, updated in place.
+        None starts at zero.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of the running means.
     epsilon : float, default=1e-8
@@ -61,28 +102,39 @@ class Adam:
     def __init__(self, parameters, moments=None, *, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
         self.parameters = parameters
         self.moments = moments or self.start_moments(parameters)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
+        self.beta_1, self.beta_2 = beta_1, beta_2
         self.epsilon = epsilon
+        self._blocks = block_slices(len(parameters))
+        self._clamp_every = updates_between_clamps(beta_2)
 
     @staticmethod
-    def start_moments(parameters, epsilon=None):
+    def start_moments(parameters, beta_2=None, epsilon=None):
         """Return the moments before the first update."""
         return [np.zeros_like(parameters), np.zeros_like(parameters)]
 
     def update(self, gradient, learning_rate, n_updates):
         """Apply update number n_updates, from 1, to the parameters, and overwrite the gradient."""
-        beta_1, beta_2 = self.beta_1, self.beta_2
-        rate = learning_rate * sqrt(1 - beta_2**n_updates) / (1 - beta_1**n_updates)
-
-        vectors = self.parameters, *self.moments, gradient
-        for parameters, mean, mean_square, scratch in blocks(*vectors):
-            update_means(mean, mean_square, scratch, beta_1, beta_2)
-            np.sqrt(mean_square, out=scratch)
-            scratch += self.epsilon
-            np.divide(mean, scratch, out=scratch)
+        rate = step_size(learning_rate, self.beta_1, self.beta_2, n_updates)
+        epsilon = self.epsilon / sqrt(1 - self.beta_2)  # added to sqrt(V), not to sqrt(v)
+        for block in self._blocks:
+            M, V, scratch = self.moments[0][block], self.moments[1][block], gradient[block]
+            update_sums(M, V, scratch, self.beta_1, self.beta_2)
+            if n_updates % self._clamp_every == 0:
+                clamp(M, V)
+            np.sqrt(V, out=scratch)
+            scratch += epsilon
+            np.divide(M, scratch, out=scratch)
             scratch *= rate
-            parameters -= scratch
+            self.parameters[block] -= scratch
+
+
+def within(block, ranges):
+    """Return the parts of ranges in a block, as slices of the block, each with its factor."""
+    return [
+        (slice(max(start - block.start, 0), stop - block.start), factor)
+        for start, stop, factor in ranges
+        if start < block.stop and stop > block.start
+    ]
 
 
 class AdamW:
@@ -102,8 +154,8 @@ class AdamW:
     parameters : ndarray of shape (n_parameters,)
         ``[W1 | W2 | b1 | b2]``, or the same without W1. Updated in place.
     moments : list of two ndarray of shape (n_parameters,), default=None
-        The running means of the gradient and of its square, updated in place. None starts them at
-        zero and epsilon^2.
+        The decaying sums ``M = m / (1 - beta_1)`` and ``V = v / (1 - beta_2)``, updated in place.
+        None starts m at zero and v at epsilon^2.
     hidden_size, n_outputs : int
         Shape of the network, from which follow the positions of W1, W2 and the biases.
     decay : float, default=0.01
@@ -146,64 +198,63 @@ class AdamW:
         epsilon=1e-8,
     ):
         self.parameters = parameters
-        self.moments = moments or self.start_moments(parameters, epsilon)
+        self.moments = moments or self.start_moments(parameters, beta_2, epsilon)
         self.decay, self.first_layer = decay, first_layer
         self.beta_1, self.beta_2 = beta_1, beta_2
-        b1 = len(parameters) - hidden_size - n_outputs
+        self._clamp_every = updates_between_clamps(beta_2)
+        end = len(parameters)
+        b1 = end - hidden_size - n_outputs
         W2 = b1 - hidden_size * n_outputs
-        # W1, W2 and the biases: start, stop, factor of the learning rate, weight decay.
-        self._parts = (
-            (0, W2, first_layer, decay),
-            (W2, b1, 1.0, decay),
-            (b1, len(parameters), 1.0, 0.0),
+        # Ranges with one factor of the learning rate: of the steps, and of the weight decay.
+        steps, decays = (
+            [(0, W2, first_layer), (W2, end, 1.0)],
+            [(0, W2, first_layer), (W2, b1, 1.0)],
         )
+        if first_layer == 1:
+            steps, decays = [(0, end, 1.0)], [(0, b1, 1.0)]
+        self._blocks = [
+            (block, within(block, steps), within(block, decays)) for block in block_slices(end)
+        ]
 
     @staticmethod
-    def start_moments(parameters, epsilon=1e-8):
+    def start_moments(parameters, beta_2=0.98, epsilon=1e-8):
         """Return the moments before the first update: epsilon^2 keeps sqrt(v) above zero."""
-        return [np.zeros_like(parameters), np.full_like(parameters, epsilon**2)]
+        dtype = parameters.dtype
+        V = np.clip(epsilon**2 / (1 - beta_2), lowest_square(dtype), np.finfo(dtype).max / 2)
+        return [np.zeros_like(parameters), np.full_like(parameters, V)]
 
     def update(self, gradient, learning_rate, n_updates):
         """Apply update number n_updates, from 1, to the parameters, and overwrite the gradient."""
-        start = 0
-        for block in blocks(self.parameters, *self.moments, gradient):
-            stop = start + len(block[0])
-            parts = [
-                (slice(max(first - start, 0), last - start), factor, decay)
-                for first, last, factor, decay in self._parts
-                if first < stop and last > start
-            ]
-            self._move(learning_rate, n_updates, parts, *block)
-            start = stop
+        vectors = self.parameters, *self.moments, gradient
+        for block, steps, decays in self._blocks:
+            part = [vector[block] for vector in vectors]
+            self._move(learning_rate, n_updates, steps, decays, *part)
 
-    def move(self, learning_rate, n_updates, rows, mean, mean_square, gradient):
+    def move(self, learning_rate, n_updates, rows, M, V, gradient):
         """Update some rows of W1 and their moments, and overwrite the gradient."""
-        parts = [(slice(None), self.first_layer, self.decay)]
-        self._move(learning_rate, n_updates, parts, rows, mean, mean_square, gradient)
+        whole = [(slice(None), self.first_layer)]
+        self._move(learning_rate, n_updates, whole, whole, rows, M, V, gradient)
 
-    def _move(self, learning_rate, n_updates, parts, parameters, mean, mean_square, scratch):
-        update_means(mean, mean_square, scratch, self.beta_1, self.beta_2)
-        # After a thousand updates without a gradient, v may underflow to 0 in float32. By then, m
-        # has underflowed too.
-        scratch.fill(np.finfo(scratch.dtype).tiny)  # np.maximum takes twice as long with a scalar
-        np.maximum(mean_square, scratch, out=mean_square)
-
-        np.sqrt(mean_square, out=scratch)
-        np.divide(mean, scratch, out=scratch)
-        for part, factor, decay in parts:
-            rate = learning_rate * factor
-            scratch[part] *= rate * self._correction(n_updates)
-            if decay:
-                parameters[part] *= 1 - rate * decay
+    def _move(self, learning_rate, n_updates, steps, decays, parameters, M, V, scratch):
+        update_sums(M, V, scratch, self.beta_1, self.beta_2)
+        if n_updates % self._clamp_every == 0:
+            clamp(M, V)
+        np.sqrt(V, out=scratch)
+        np.divide(M, scratch, out=scratch)
+        size = step_size(learning_rate, self.beta_1, self.beta_2, n_updates)
+        for part, factor in steps:
+            step = scratch[part]
+            step *= factor * size
+        if self.decay:
+            for part, factor in decays:
+                weights = parameters[part]
+                weights *= 1 - factor * learning_rate * self.decay
         parameters -= scratch
 
-    def _correction(self, n_updates):
-        return sqrt(1 - self.beta_2**n_updates) / (1 - self.beta_1**n_updates)
-
-    # With a zero gradient, an update multiplies m by beta_1, v by beta_2, and u = m / sqrt(v) by
+    # With a zero gradient, an update multiplies M by beta_1, V by beta_2, and u = M / sqrt(V) by
     # q = beta_1 / sqrt(beta_2). It changes w to D w - S u, where D = 1 - rate decay and
-    # S = rate_t q. A map of one update holds D, -S, q and beta_2. Several updates compose to one
-    # map of the same form.
+    # S = q step_size(rate). A map of one update holds D, -S, q and beta_2. Several updates compose
+    # to one map of the same form.
 
     identity_map = np.array([1.0, 0.0, 1.0, 1.0])
 
@@ -227,8 +278,8 @@ class AdamW:
             The update is not linear in the gradient.
         """
         rate, q = learning_rate * self.first_layer, self.beta_1 / sqrt(self.beta_2)
-        step = -rate * self._correction(n_updates) * q
-        return np.array([1 - rate * self.decay, step, q, self.beta_2]), None
+        S = q * step_size(rate, self.beta_1, self.beta_2, n_updates)
+        return np.array([1 - rate * self.decay, -S, q, self.beta_2]), None
 
     @staticmethod
     def compose(map_, maps):
@@ -240,13 +291,13 @@ class AdamW:
         )
 
     @staticmethod
-    def apply_maps(maps, w, mean, mean_square):
+    def apply_maps(maps, w, M, V):
         """Apply maps, of shape (4, n), to n rows of W1 and of their moments, in place."""
         D, S, q, beta_2 = maps.astype(w.dtype)[..., np.newaxis]
-        u = np.sqrt(mean_square)
-        np.divide(mean, u, out=u)
+        u = np.sqrt(V)
+        np.divide(M, u, out=u)
         w *= D
         w += np.multiply(u, S, out=u)
-        mean *= q * np.sqrt(beta_2)
-        mean_square *= beta_2
-        np.maximum(mean_square, np.finfo(w.dtype).tiny, out=mean_square)
+        M *= q * np.sqrt(beta_2)
+        V *= beta_2
+        np.maximum(V, lowest_square(V.dtype), out=V)

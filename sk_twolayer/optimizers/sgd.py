@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sk_twolayer.network import blocks
+from sk_twolayer.network import block_slices
 
 
 class SGD:
@@ -46,16 +46,18 @@ class SGD:
         self.moments = moments or self.start_moments(parameters)
         self.momentum = momentum
         self.nesterov = nesterov
+        self._blocks = block_slices(len(parameters))
 
     @staticmethod
-    def start_moments(parameters, epsilon=None):
+    def start_moments(parameters, beta_2=None, epsilon=None):
         """Return the moments before the first update."""
         return [np.zeros_like(parameters)]
 
     def update(self, gradient, learning_rate, n_updates=None):
         """Update the parameters, and overwrite the gradient."""
-        for parameters, velocity, step in blocks(self.parameters, *self.moments, gradient):
-            self.move(learning_rate, n_updates, parameters, velocity, step)
+        vectors = self.parameters, *self.moments, gradient
+        for block in self._blocks:
+            self.move(learning_rate, n_updates, *[vector[block] for vector in vectors])
 
     def move(self, learning_rate, n_updates, parameters, velocity, step):
         """Update some parameters and their velocity; step is their gradient, and overwritten."""

@@ -27,6 +27,7 @@ from sk_twolayer.planning.warm_start import (
     remaining_limits,
     resume_fit,
     resumes,
+    set_betas,
 )
 from sk_twolayer.sparse import PendingUpdates, chunk_features, keep_columns
 from sk_twolayer.training.state import TrainingState
@@ -252,6 +253,7 @@ def add_numbers(plan, estimator, rules):
 def add_state(plan, estimator, fitted, class_counts, rules, rng):
     """Draw the state, continue from an earlier one, or resume an interrupted fit."""
     X, solver, validates = plan.data.X, plan.solver, plan.validation is not None
+    betas = [float(estimator.beta_1), float(estimator.beta_2)]
     shape = X.shape[1], estimator.hidden_size, plan.targets.n_outputs
     # Updates on sparse samples touch few rows of W1, and may stay pending for the others.
     lazy = solver in LAZY_SOLVERS and issparse(X)
@@ -261,15 +263,23 @@ def add_state(plan, estimator, fitted, class_counts, rules, rng):
         plan.state = resume_fit(fitted, plan.data, class_counts, validates, lazy)
     elif fitted:
         if plan.keeps_pending:
-            plan.features = chunk_features(fitted, solver, plan.network_settings["alpha"], X)
+            alpha = plan.network_settings["alpha"]
+            plan.features = chunk_features(fitted, solver, betas, alpha, X)
         plan.state = continue_training(
-            fitted, shape, solver, estimator.epsilon, plan.training_dtype, lazy, plan.features
+            fitted,
+            shape,
+            solver,
+            (estimator.beta_2, estimator.epsilon),
+            plan.training_dtype,
+            lazy,
+            plan.features,
         )
         if plan.features is not None:
             columns = keep_columns(X, plan.features, np.empty(X.shape[1], np.int32))
             plan.data = replace(plan.data, X=columns)
     else:
         plan.state = draw_state(estimator, shape, plan.training_dtype, rules, rng)
+    set_betas(plan.state, betas)
     if lazy and plan.state.pending is None:
         plan.state.pending = PendingUpdates(shape[0])
 
@@ -281,7 +291,9 @@ def draw_state(estimator, shape, dtype, rules, rng):
     parameters = np.zeros(n_parameters(*shape), dtype)
     state = TrainingState(shape, parameters, estimator.solver)
     if state.solver != "lbfgs":
-        state.moments = OPTIMIZERS[state.solver].start_moments(parameters, estimator.epsilon)
+        state.moments = OPTIMIZERS[state.solver].start_moments(
+            parameters, estimator.beta_2, estimator.epsilon
+        )
     W1, *rest = unpack(parameters, *shape)
     init = rules.init(estimator.activation) if estimator.init == "auto" else estimator.init
     initialize(W1, *rest, init, rng)

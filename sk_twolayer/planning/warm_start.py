@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import clone
 
 from sk_twolayer.network import unpack
-from sk_twolayer.optimizers import OPTIMIZERS
+from sk_twolayer.optimizers import OPTIMIZERS, change_betas
 from sk_twolayer.sparse import STREAM_LOCK, apply_all_pending, is_stream, lazy_network, read_rows
 from sk_twolayer.training.state import History, TrainingState
 
@@ -149,7 +149,7 @@ def resume_fit(fitted, data, class_counts, validates, keeps_pending):
     return state
 
 
-def continue_training(fitted, shape, solver, epsilon, dtype, keeps_pending, features=None):
+def continue_training(fitted, shape, solver, start, dtype, keeps_pending, features=None):
     """Return a copy of the state in the attributes of an estimator.
 
     Parameters
@@ -160,8 +160,8 @@ def continue_training(fitted, shape, solver, epsilon, dtype, keeps_pending, feat
         Of the network in the hyper-parameters, which must be the shape in the attributes.
     solver : str
         If it is the earlier solver, its moments continue; otherwise moments start anew.
-    epsilon : float
-        As for `AdamW`, where moments start anew.
+    start : tuple of two float
+        The hyper-parameters beta_2 and epsilon, from which moments start anew.
     dtype : dtype
         Of the copy.
     keeps_pending : bool
@@ -200,12 +200,20 @@ def continue_training(fitted, shape, solver, epsilon, dtype, keeps_pending, feat
     if not same_solver:
         state = TrainingState(shape, parameters, solver)
         if solver != "lbfgs":
-            state.moments = OPTIMIZERS[solver].start_moments(parameters, epsilon)
+            state.moments = OPTIMIZERS[solver].start_moments(parameters, *start)
     state.parameters, state.best_parameters, state.under_way = parameters, None, False
     *_, own_b1, own_b2 = unpack(state.parameters, *state.shape)
     own_b1[:], own_b2[:] = b1, b2
     state.history, state.n_updates = History.of(fitted), fitted["n_updates_"]
     return state
+
+
+def set_betas(state, betas):
+    """Set the decay rates of the moments, which depend on them in Adam and AdamW."""
+    if state.solver in ("adam", "adamw") and state.betas not in (None, betas):
+        apply_pending(state)
+        change_betas(*state.moments, state.betas, betas)
+    state.betas = betas
 
 
 def apply_pending(state):

@@ -35,11 +35,12 @@ def is_stream(fitted):
     return "coefs_" not in fitted and state is not None and state.pending is not None
 
 
-def chunk_features(fitted, solver, alpha, X):
+def chunk_features(fitted, solver, betas, alpha, X):
     """Return the features of a chunk if only their rows of W1 are to be copied, or None for all."""
-    if not is_stream(fitted) or fitted["_training_state"].solver != solver:
-        return None
-    if alpha and fitted["_training_state"].pending.products is None:
+    state = fitted.get("_training_state")
+    if not is_stream(fitted) or (state.solver, state.betas) != (solver, betas):
+        return None  # the moments of all rows change
+    if alpha and state.pending.products is None:
         return None  # the penalty needs all rows
     features = occurring_features(X)
     return features.astype(np.intp) if len(features) < X.shape[1] // 2 else None

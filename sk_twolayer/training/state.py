@@ -57,6 +57,8 @@ class TrainingState:
         The solver that the moments belong to.
     moments : list of ndarray of shape (n_parameters,)
         The memory of the optimizer of earlier gradients.
+    betas : list of two float or None
+        Decay rates that the moments of Adam and AdamW depend on.
     n_moment_updates : int
         Updates since the moments were started.
     pending : PendingUpdates or None
@@ -111,6 +113,7 @@ class TrainingState:
     parameters: np.ndarray | None
     solver: str
     moments: list = field(default_factory=list)
+    betas: list | None = None
     n_moment_updates: int = 0
     pending: PendingUpdates | None = None
     n_updates: int = 0

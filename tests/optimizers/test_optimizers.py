@@ -14,7 +14,7 @@ from sk_twolayer.network import parameters as network_parameters
 from sk_twolayer.optimizers import SGD, Adam, AdamW
 
 
-@pytest.fixture(autouse=True, params=[2**15, 3])
+@pytest.fixture(autouse=True, params=[2**16, 3])
 def block_size(request, monkeypatch):
     """Run each test with one block and with several blocks: the results are the same."""
     monkeypatch.setattr(network_parameters, "BLOCK_SIZE", request.param)
@@ -92,6 +92,21 @@ def test_a_mean_square_that_underflows_in_float32_causes_no_division_by_zero():
         adamw.update(vectors[1] * (t == 1), 0.1, t)
     # The first step is the learning rate, and later steps are ever smaller shares of it.
     assert_allclose(vectors[0], 1 - 0.1 * sum(shares(0.1, 0.2, 199)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [Adam, partial(AdamW, hidden_size=1, n_outputs=1)])
+@pytest.mark.parametrize(("beta_1", "beta_2"), [(0.9, 0.9), (0.5, 0.3), (0.0, 0.5)])
+def test_moments_do_not_stay_below_the_normal_numbers(make, beta_1, beta_2):
+    """These make processors slow, and without a gradient rounding may never take them to zero."""
+    parameters = np.ones(3, np.float32)
+    optimizer = make(parameters, beta_1=beta_1, beta_2=beta_2)
+    optimizer.update(np.ones(3, np.float32), 1e-3, 1)
+    n_slow = 0
+    for t in range(2, 3000):
+        optimizer.update(np.zeros(3, np.float32), 1e-3, t)
+        n_slow += any(0 < moment[0] < np.finfo(np.float32).tiny for moment in optimizer.moments)
+    assert n_slow < 256
+    assert np.isfinite(parameters).all()
 
 
 def test_adamw_has_the_default_betas_of_the_estimators():

@@ -31,6 +31,7 @@ def make_state(n_moments=2, dtype=float, seed=0):
         vectors[0],
         "adam",
         moments=vectors[2:],
+        betas=[0.9, 0.98],
         n_moment_updates=7,
         pending=pending,
         n_updates=5,

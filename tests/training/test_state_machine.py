@@ -40,6 +40,8 @@ CHANGES = {
     "solver": sorted(SOLVERS),
     "alpha": [0.0, 1e-3, 0.1],
     "activation": ["relu", "tanh"],
+    "beta_1": [0.5, 0.9],
+    "beta_2": [0.9, 0.99],
     "learning_rate": [0.01, 0.03],
     "learning_rate_schedule": ["constant", "exponential", "cosine"],
     "warmup_fraction": [0.0, 0.4],
@@ -97,7 +99,7 @@ class Estimators(RuleBasedStateMachine):
         parameters = {
             **start,
             **{"hidden_size": 3, "init": 0.5, "momentum": momentum, "nesterov": nesterov},
-            **{"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-2, "n_iter_no_change": None},
+            **{"epsilon": 1e-2, "n_iter_no_change": None},
             **{"class_weight": None, "random_state": 7},
         }
         if weigh_classes and labels != "indicator":
