@@ -14,8 +14,6 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
-from class_tables import documented_attributes
-
 import sk_twolayer
 
 project = "sk_twolayer"
@@ -29,6 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "sphinx_copybutton",
     "myst_parser",  # CHANGELOG.md and CONTRIBUTING.md are Markdown
+    "attribute_table",
     "code_captions",
     "mathml",
     "scikit_learn_links",
@@ -40,7 +39,6 @@ smartquotes = False  # values are quoted as in code, and the picture of an estim
 
 # API: a page for each name, which api.rst lists.
 autosummary_generate = True
-autosummary_context = {"documented_attributes": documented_attributes}
 toc_object_entries_show_parents = "hide"
 add_function_parentheses = False  # they break names in the narrow list of a page's contents
 numpydoc_show_class_members = False  # the page has the methods themselves
