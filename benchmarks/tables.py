@@ -26,7 +26,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sk_twolayer.preprocessing import tabular_pipeline
 from sklearn.compose import (
     TransformedTargetRegressor,
     make_column_selector,
@@ -42,6 +41,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from threadpoolctl import threadpool_limits
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
+from sk_twolayer.preprocessing import tabular_pipeline
 
 NUMBERS = make_column_selector(dtype_include="number")
 CATEGORIES = make_column_selector(dtype_exclude="number")

@@ -52,6 +52,9 @@ const cut = [...document.querySelectorAll("article *, footer *, .prev-next-foote
     e => e.getClientRects().length && right(e) > edge && !scrolls(e)
 ).slice(-1).map(e => `${e.tagName} ${e.textContent.replace(/\\s+/g, " ").slice(0, 60)}`);
 const pictures = [...document.images].filter(i => i.complete && !i.naturalWidth);
+const broken = [...document.querySelectorAll("article dt strong, article td code")].filter(
+    e => e.getClientRects().length > 1 && /^\\w{1,24}$/.test(e.textContent)
+).map(e => e.textContent);
 const formulas = [...document.querySelectorAll("math")].map(math => {
     const name = math.textContent.replace(/\\s+/g, " ").trim();
     const size = parseFloat(style(math).fontSize);
@@ -70,6 +73,7 @@ return {
     cut: cut,
     broken: pictures.map(i => i.src),
     formulas: formulas,
+    words: broken,
     theme: root.dataset.theme,
 };
 """
@@ -186,6 +190,8 @@ def look_at(browser, site, page, theme):
         yield f"reaches beyond the screen with {element}"
     for picture in seen["broken"]:
         yield f"lacks the picture {picture}"
+    for word in seen["words"]:
+        yield f"breaks the word {word}"
     for formula in seen["formulas"]:
         yield f"has {formula}"
     yield from browser.complaints(site)
@@ -221,8 +227,11 @@ def main(root, name, screenshots):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     browser.screenshot(width, theme, str(path))
                     browser.set_screen(width, theme)
-    found = search(browser.driver, site, "learning_rate_schedule")
-    print(f"the search finds {len(found)} pages, first {found[0]}")
+    for parameter in ("learning_rate_schedule", "alpha"):
+        first = search(browser.driver, site, parameter)[0]
+        if not first.startswith("generated/sk_twolayer.TwoLayer"):
+            n_problems += 1
+            print(f"a search for {parameter} finds {first} first")
     browser.quit()
     server.shutdown()
     print(f"{len(pages)} pages, {len(WIDTHS) * 2} times each: {n_problems} problems")

@@ -4,6 +4,7 @@ The pages ask nobody but their own server: formulas are MathML, which browsers d
 one font is shipped, and references to scikit-learn are made by rule rather than by its inventory.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -24,7 +25,10 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "sphinx_copybutton",
     "myst_parser",  # CHANGELOG.md and CONTRIBUTING.md are Markdown
+    "attribute_table",
+    "code_captions",
     "mathml",
     "scikit_learn_links",
 ]
@@ -36,6 +40,7 @@ smartquotes = False  # values are quoted as in code, and the picture of an estim
 # API: a page for each name, which api.rst lists.
 autosummary_generate = True
 toc_object_entries_show_parents = "hide"
+add_function_parentheses = False  # they break names in the narrow list of a page's contents
 numpydoc_show_class_members = False  # the page has the methods themselves
 
 sphinx_gallery_conf = {
@@ -56,6 +61,9 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
 }
 
+copybutton_prompt_text = r">>> |\.\.\. "  # what is copied is code, without prompts and output
+copybutton_prompt_is_regexp = True
+
 myst_heading_anchors = 3
 suppress_warnings = ["config.cache"]
 
@@ -65,16 +73,31 @@ html_baseurl = "https://sk-twolayer.github.io/sk_twolayer/"
 html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+parameters = json.dumps(list(sk_twolayer.TwoLayerClassifier().get_params()))
+html_js_files = [(None, {"body": f"const PARAMETERS = {parameters};"})]
+html_search_scorer = str(Path(__file__).parent / "_static" / "scorer.js")
 html_favicon = "_static/logo.svg"
 html_copy_source = html_show_sourcelink = False
 html_use_index = html_domain_indices = False  # api.rst is the list of names
-html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
+html_context = {
+    "default_mode": "auto",  # light or dark, as the reader's system is
+    "github_user": "sk-twolayer",
+    "github_repo": "sk_twolayer",
+    "github_version": "main",
+    "doc_path": "docs",
+}
 html_sidebars = {name: [] for name in ("index", "changelog", "contributing")}
 html_theme_options = {
-    "logo": {"image_light": "_static/logo.svg", "image_dark": "_static/logo.svg", "text": project},
+    "logo": {
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+        "text": f"{project} {version}",
+    },
     "github_url": "https://github.com/sk-twolayer/sk_twolayer",
+    "use_edit_page_button": True,
     "secondary_sidebar_items": {  # elsewhere, as in the gallery, the room is the page's
-        name: ["page-toc"] for name in ("guide/*", "generated/*", "changelog", "contributing")
+        "guide/*": ["page-toc", "edit-this-page"],  # other pages are made from other files
+        **{name: ["page-toc"] for name in ("generated/*", "changelog", "contributing")},
     },
     "footer_start": ["copyright"],
     "footer_end": [],

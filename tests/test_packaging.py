@@ -22,9 +22,23 @@ def imported(nodes):
     return {name.partition(".")[0] for name in names}
 
 
-def test_the_citation_has_the_version_of_the_package():
-    version = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1]
+def test_the_citation_has_the_version_of_the_package_and_the_date_of_the_changelog():
+    citation = (ROOT / "CITATION.cff").read_text()
+    version, date = (
+        re.search(rf"^{name}: \"?([^\"\n]+)", citation, re.MULTILINE)[1]
+        for name in ("version", "date-released")
+    )
     assert version == sk_twolayer.__version__
+    assert f"## {version} ({date})\n" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_public_workflow_runs_the_supported_versions_of_python():
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    supported = {
+        line.rpartition(" ")[2] for line in project["classifiers"] if re.search(r":: 3\.\d+$", line)
+    }
+    assert set(re.findall(r'"(3\.\d+)"', workflow)) == supported
 
 
 def test_the_links_of_readme_are_absolute_and_lead_to_files():

@@ -60,11 +60,11 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    mean_ : ndarray of shape (n_features_in_,)
+    mean_ : ndarray of shape (n_features,)
         The mean of each column, without missing values.
-    scale_ : ndarray of shape (n_features_in_,)
+    scale_ : ndarray of shape (n_features,)
         The standard deviation of each column; infinite if the column is constant.
-    edges_ : list of n_features_in_ arrays
+    edges_ : list of ndarray
         The edges of the bins of each column, one more than there are bins; empty without bins.
     bin_means_, bin_scales_ : ndarray of shape (n_bins_in_total,)
         What the encoded columns are centred and scaled by.
