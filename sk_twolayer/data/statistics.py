@@ -1,22 +1,30 @@
 """Statistics of the samples, from which "auto" hyper-parameters follow.
 
 All look at up to 1,000 samples, evenly spaced, and none depends on how samples are stored: dense,
-or sparse with explicit zeros or duplicates among the entries.
+or sparse with explicit zeros or duplicates among the entries. `Totals` is their sum, to which a
+stream adds the next samples until it has seen enough.
 """
 
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import gen_batches
-from sklearn.utils.extmath import row_norms
 
 MOST_SAMPLES = 1000
-CHUNK_BYTES = 2**20  # of samples that are cast to float64 at a time
+
+# A block of dense samples, cast to float64, that the processor's cache holds.
+BLOCK_ENTRIES, BLOCK_COLUMNS = 2**16, 2**13
 
 # Initial weights are divided by no less, so that they do not overflow in float32 either.
 SMALLEST_SCALE = 1e-30
+
+# A column that so many samples have an entry in has a scale of its own.
+ENOUGH_ENTRIES = 10
+
+# Shares of the variance in the mean square that rounding may leave to a constant column.
+CONSTANT = 1e-12
 
 LARGEST = float(np.finfo(np.float64).max)
 
@@ -30,6 +38,66 @@ class Norms(NamedTuple):
     largest: float  # absolute value of an entry
 
 
+@dataclass
+class Totals:
+    """Sums over samples: of their norms, and of the columns that have an entry.
+
+    Attributes
+    ----------
+    n_samples, n_entries : int
+        Samples, and their entries that are not zero.
+    weight : float
+        Of the samples, in units of ``2**exponent``.
+    exponent : int
+        Near the logarithm of the largest weight, so that no product overflows.
+    unit : float
+        The unit of the entries in all sums, so that no square overflows or vanishes.
+    l1, largest : float
+        Weighted sum of the absolute entries, and the largest of them.
+    features : ndarray of intp of shape (n,)
+        Columns, in ascending order; all others have no entry.
+    columns : ndarray of float64 of shape (4, n)
+        For each of these columns the weighted sums of its entries, of their squares, and of 1 for
+        each entry that is not zero; and the number of these entries.
+    """
+
+    n_samples: int
+    n_entries: int
+    weight: float
+    exponent: int
+    unit: float
+    l1: float
+    largest: float
+    features: np.ndarray
+    columns: np.ndarray
+
+    def in_unit(self, unit):
+        """Return the same totals in another unit."""
+        ratio = self.unit / unit
+        columns = self.columns * np.array([[ratio], [ratio**2], [1.0], [1.0]])
+        return replace(self, unit=unit, l1=self.l1 * ratio, columns=columns)
+
+    def __add__(self, other):
+        """Return the totals of both; their weights must have the same exponent."""
+        unit = max(self.unit, other.unit)
+        mine, others = self.in_unit(unit), other.in_unit(unit)
+        features = np.union1d(self.features, other.features)
+        columns = np.zeros((4, len(features)))
+        for part in (mine, others):
+            columns[:, np.searchsorted(features, part.features)] += part.columns
+        return Totals(
+            self.n_samples + other.n_samples,
+            self.n_entries + other.n_entries,
+            self.weight + other.weight,
+            self.exponent,
+            unit,
+            mine.l1 + others.l1,
+            max(self.largest, other.largest),
+            features,
+            columns,
+        )
+
+
 class DataSummary:
     """Statistics of the samples, computed when they are first asked for.
 
@@ -37,15 +105,16 @@ class DataSummary:
     ----------
     data : Data
         The samples. They count by their weight.
+    earlier : Totals, default=None
+        The totals of earlier samples of a stream, which count too.
 
     Attributes
     ----------
     norms : Norms
         Mean norms of the samples, the share of the entries that are not zero, and the largest
         entry.
-    column_scales : ndarray of float64 of shape (n_features,)
-        The root mean square of each column's non-zero entries; 1 where there is none, and at
-        least `SMALLEST_SCALE`.
+    totals : Totals
+        The sums that all follow from.
     relative_deviation : float
         The standard deviation of a column over its root mean square, averaged over the columns; 1
         for centred columns. Columns that vary by less than a millionth do not count; 1 if none
@@ -56,74 +125,202 @@ class DataSummary:
     --------
     >>> import numpy as np
     >>> from sk_twolayer.data import Data, DataSummary
-    >>> summary = DataSummary(Data(np.array([[3.0, 0.0], [-3.0, 8.0]]), np.zeros(2), None))
-    >>> summary.norms.l1, summary.norms.density, summary.column_scales
+    >>> X = np.array([[3.0, 0.0], [-3.0, 8.0]]).repeat(10, axis=0)
+    >>> summary = DataSummary(Data(X, np.zeros(20), None))
+    >>> summary.norms.l1, summary.norms.density, summary.column_scales()
     (7.0, 0.75, array([3., 8.]))
     """
 
-    def __init__(self, data):
-        self._X, indices = data.X, data.indices
+    def __init__(self, data, earlier=None):
+        self._X, indices, self._earlier = data.X, data.indices, earlier
         evenly = np.linspace(0, len(indices) - 1, min(len(indices), MOST_SAMPLES)).astype(int)
-        self._sample, self._weights = indices[evenly], np.ones(len(evenly))
+        self._sample, self._weights, self._exponent = indices[evenly], np.ones(len(evenly)), 0
         if data.sample_weight is not None:
             weights = data.sample_weight[self._sample].astype(np.float64)
-            # Divided by a power of two near the largest, so that no product overflows.
-            self._weights = np.ldexp(weights, -np.frexp(weights.max())[1])
-
-    def _chunks(self):
-        """Yield slices of the sample and their samples in float64, each entry stored once."""
-        X = self._X
-        entries = 2 * X.nnz // max(X.shape[0], 1) if issparse(X) else X.shape[1]
-        size = max(1, CHUNK_BYTES // max(8 * entries, 1))
-        for chunk in gen_batches(len(self._sample), size):
-            chosen = X[self._sample[chunk]].astype(np.float64, copy=False)
-            if issparse(X):
-                chosen.sum_duplicates()  # of the copy that the selection is
-            yield chunk, chosen
+            self._exponent = int(np.frexp(weights.max())[1])
+            if earlier is not None:
+                self._exponent = earlier.exponent
+            self._weights = np.minimum(np.ldexp(weights, -self._exponent), 1e100)
+        elif earlier is not None:
+            self._weights = np.ldexp(self._weights, -earlier.exponent)
 
     @cached_property
     def norms(self):
-        """Norms and density, from one pass over the sample."""
-        n, n_features = len(self._sample), self._X.shape[1]
-        l1, squared, n_entries, largest = np.empty(n), np.empty(n), 0, 0.0
+        """Norms and density."""
+        if issparse(self._X) and self._earlier is None:  # which need no sums of the columns
+            _, data, weights, unit, largest = self._entries
+            n_samples, n_entries, weight = len(self._sample), len(data), self._weights.sum()
+            l1, squared = weights @ np.abs(data), weights @ data**2
+        else:
+            totals = self.totals
+            n_samples, n_entries, weight = totals.n_samples, totals.n_entries, totals.weight
+            unit, l1, squared = totals.unit, totals.l1, totals.columns[1].sum()
+            largest = totals.largest
+        density = n_entries / (n_samples * self._X.shape[1])
         with np.errstate(over="ignore"):
-            for chunk, X in self._chunks():
-                absolute = abs(X)
-                l1[chunk] = np.asarray(absolute.sum(axis=1)).ravel()
-                squared[chunk] = row_norms(X, squared=True)
-                n_entries += int(np.count_nonzero(X.data if issparse(X) else X))
-                largest = max(largest, float(absolute.max()))
-            l1 = min(float(np.average(l1, weights=self._weights)), LARGEST)
-            squared = min(float(np.average(squared, weights=self._weights)), LARGEST)
-        return Norms(l1, squared, int(n_entries) / (n * n_features), largest)
+            l1 = min(float(l1 / weight * unit), LARGEST)
+            squared = min(float(squared / weight * unit * unit), LARGEST)
+        return Norms(l1, squared, density, largest)
 
     @cached_property
-    def _moments(self):
-        """Sums of each column and of its squares, in units of the largest entry; its weights."""
-        sums, squares, nonzero = np.zeros((3, self._X.shape[1]))
-        unit = self.norms.largest or 1.0  # so that no square overflows or vanishes
-        for chunk, X in self._chunks():
-            weights, scaled = self._weights[chunk], X / unit
-            sums += weights @ scaled
-            squares += weights @ (scaled.multiply(scaled) if issparse(X) else scaled**2)
-            nonzero += weights @ (X != 0)
-        return sums, squares, nonzero, unit
+    def totals(self):
+        """Sums over the samples, and over the earlier samples."""
+        totals = self._sparse_totals() if issparse(self._X) else self._dense_totals(unit=1.0)
+        if totals.unit == 1 and (unit := safe_unit(totals.largest)) != 1:
+            totals = self._dense_totals(unit)
+        return totals if self._earlier is None else self._earlier + totals
+
+    @cached_property
+    def _entries(self):
+        """Columns, values and weights of the entries of sparse samples; their unit, the largest."""
+        chosen = self._X[self._sample].astype(np.float64, copy=False)
+        chosen.sum_duplicates()  # of the copy that the selection is
+        weights = np.repeat(self._weights, np.diff(chosen.indptr))
+        nonzero = chosen.data != 0
+        columns, data, weights = chosen.indices[nonzero], chosen.data[nonzero], weights[nonzero]
+        largest = float(np.abs(data).max(initial=0.0))
+        unit = safe_unit(largest)
+        return columns, data / unit, weights, unit, largest
+
+    def _sparse_totals(self):
+        indices, data, weights, unit, largest = self._entries
+        n_features = self._X.shape[1]
+        features = np.arange(n_features)
+        if 8 * len(data) < n_features:
+            features, indices = np.unique(indices, return_inverse=True)
+        terms = weights * data, weights * data**2, weights, None
+        columns = [np.bincount(indices, term, minlength=len(features)) for term in terms]
+        return Totals(
+            len(self._sample),
+            len(data),
+            float(self._weights.sum()),
+            self._exponent,
+            unit,
+            float(weights @ np.abs(data)),
+            largest,
+            features.astype(np.intp),
+            np.array(columns, dtype=np.float64).reshape(4, len(features)),
+        )
+
+    def _dense_totals(self, unit):
+        n_samples, n_features = len(self._sample), self._X.shape[1]
+        columns, l1, n_entries, largest = np.zeros((4, n_features)), 0.0, 0, 0.0
+        width = min(n_features, BLOCK_COLUMNS)
+        height = min(n_samples, BLOCK_ENTRIES // width)
+        rooms, ones = np.empty((2, height * width)), np.ones(max(height, width))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for first in range(0, n_features, width):
+                part = slice(first, min(first + width, n_features))
+                for start in range(0, n_samples, height):
+                    samples = self._sample[start : start + height]
+                    weights = self._weights[start : start + height]
+                    shape = len(samples), part.stop - part.start
+                    X, scratch = (room[: shape[0] * shape[1]].reshape(shape) for room in rooms)
+                    X[...] = self._X[samples, part] if width < n_features else self._X[samples]
+                    if unit != 1:
+                        X /= unit
+                    columns[0, part] += weights @ X
+                    np.abs(X, out=scratch)
+                    largest = max(largest, float(scratch.max()))
+                    l1 += weights @ (scratch @ ones[: shape[1]])
+                    if scratch.min() > 0:
+                        n_entries += scratch.size
+                        columns[2, part] += weights.sum()
+                        columns[3, part] += len(samples)
+                    else:
+                        nonzero = scratch != 0
+                        n_entries += int(np.count_nonzero(nonzero))
+                        scratch[...] = nonzero
+                        columns[2, part] += weights @ scratch
+                        columns[3, part] += ones[: shape[0]] @ scratch
+                    np.multiply(X, X, out=scratch)
+                    columns[1, part] += weights @ scratch
+        return Totals(
+            n_samples,
+            n_entries,
+            float(self._weights.sum()),
+            self._exponent,
+            unit,
+            float(l1),
+            largest * unit,
+            np.arange(n_features),
+            columns,
+        )
+
+    @cached_property
+    def _scales(self):
+        """The scales of `totals.features`, and the scale of all other columns."""
+        sums, squares, weights, counts = self.totals.columns
+        occurring = squares > 0
+        own = np.zeros(len(squares))
+        own[occurring] = np.sqrt(squares[occurring] / weights[occurring])
+        varying = occurring.copy()
+        varying[occurring] = self._shares_of_variance > CONSTANT
+        telling = own[varying if varying.any() else occurring]
+        common = float(np.median(telling)) if len(telling) else 1.0
+        # Of a constant column, centring leaves rounding errors.
+        scales = np.where(varying, own, np.maximum(own, common))
+        rounding = max(1e-13, np.finfo(self._X.dtype).eps if self._X.dtype.kind == "f" else 0)
+        scales[own < rounding * common] = common
+        few = occurring & (counts < ENOUGH_ENTRIES)
+        trust = counts[few] / ENOUGH_ENTRIES
+        shrunk = scales[few] ** trust * common ** (1 - trust)
+        scales[few] = np.maximum(scales[few], shrunk)
+        unit = self.totals.unit
+        unseen = max(common * unit, 1.0)
+        scales = np.where(occurring, np.maximum(scales * unit, SMALLEST_SCALE), unseen)
+        return scales, unseen
+
+    def column_scales(self, features=None):
+        """Return the scale of each column.
+
+        It is the root mean square of the column's non-zero entries, but at least the median of all
+        scales if the column is constant, and at least so near to it as few entries demand: c < 10
+        of them count as c tenths of the logarithm. A column has the median itself if its own scale
+        is below rounding of it, and if it has no entry, where the scale is at least 1.
+
+        Parameters
+        ----------
+        features : ndarray of int of shape (n,), default=None
+            The columns; None stands for all.
+
+        Returns
+        -------
+        scales : ndarray of float64
+            At least `SMALLEST_SCALE`.
+        """
+        known, (scales, unseen) = self.totals.features, self._scales
+        if features is not None:
+            return look_up(features, known, scales, unseen)
+        all_scales = np.full(self._X.shape[1], unseen)
+        all_scales[known] = scales
+        return all_scales
 
     @property
-    def column_scales(self):
-        """Root mean square of each column's non-zero entries."""
-        _, squares, nonzero, unit = self._moments
-        found = (nonzero > 0) & (squares > 0)
-        scales = np.ones(len(squares))
-        scales[found] = unit * np.sqrt(squares[found] / nonzero[found])
-        return np.maximum(scales, SMALLEST_SCALE)
+    def _shares_of_variance(self):
+        """The share of the variance in the mean square, of each column that has an entry."""
+        sums, squares, _, _ = self.totals.columns
+        occurring = squares > 0
+        return 1 - sums[occurring] ** 2 / (self.totals.weight * squares[occurring])
 
     @property
     def relative_deviation(self):
         """Mean ratio of a column's standard deviation to its root mean square."""
-        sums, squares, _, _ = self._moments
-        occurring = squares > 0
-        # The share of the variance in the mean square.
-        shares = 1 - sums[occurring] ** 2 / (self._weights.sum() * squares[occurring])
-        varying = shares > 1e-12
+        shares = self._shares_of_variance
+        varying = shares > CONSTANT
         return round(float(np.mean(np.sqrt(shares[varying]))), 2) if np.any(varying) else 1.0
+
+
+def safe_unit(largest):
+    """Return 1 if squares of entries up to the largest are safe in float64, or a power of two."""
+    if largest == 0 or 1e-100 < largest < 1e100:
+        return 1.0
+    return float(np.ldexp(1.0, int(np.frexp(largest)[1]) - 1))
+
+
+def look_up(features, known, values, otherwise):
+    """Return the values of features, some of which are known, in ascending order."""
+    if len(known) == 0:
+        return np.full(len(features), otherwise)
+    at = np.minimum(np.searchsorted(known, features), len(known) - 1)
+    return np.where(known[at] == features, values[at], otherwise)

@@ -287,7 +287,7 @@ def add_state(plan, estimator, fitted, class_counts, rules, rng):
 def draw_state(estimator, shape, dtype, rules, rng):
     """Return a state with new initial weights."""
     # The scales are computed before the parameters and moments are allocated, to bound peak memory.
-    scales = rules.summary.column_scales[:, np.newaxis] if estimator.init == "auto" else 1.0
+    scales = rules.summary.column_scales()[:, np.newaxis] if estimator.init == "auto" else 1.0
     parameters = np.zeros(n_parameters(*shape), dtype)
     state = TrainingState(shape, parameters, estimator.solver)
     if state.solver != "lbfgs":

@@ -7,6 +7,7 @@ from plain_settings import plain_classifier
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, make_classification
+from sklearn.preprocessing import StandardScaler
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
 from sk_twolayer.data import ClassTargets, Data, DataSummary
@@ -81,10 +82,69 @@ def test_the_automatic_initialization_divides_W1_by_the_scales_of_the_columns(
         TwoLayerClassifier(init=init, random_state=0, **options).fit(X, y)
         for init in ("auto", init)
     )
-    scales = np.array([np.sqrt(np.mean(x[x != 0] ** 2)) if x.any() else 1 for x in X.T])
+    scales = np.array([np.sqrt(np.mean(x[x != 0] ** 2)) if x.any() else 0 for x in X.T])
+    scales[5] = np.median(np.delete(scales, 5))
     scaled = automatic.coefs_[0] * scales[:, np.newaxis]
     assert_allclose(scaled, chosen.coefs_[0], rtol=1e-10)
     assert_array_equal(automatic.coefs_[1], chosen.coefs_[1])
+
+
+def scales_of(X, weights=None):
+    return DataSummary(Data(X, np.zeros(X.shape[0]), weights)).column_scales()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_a_column_that_is_constant_up_to_rounding_has_the_scale_of_the_others(container, dtype):
+    X = np.random.default_rng(0).normal(size=(100, 5)) * [0.5, 2, 7, 1, 1]
+    for constant in (1e-16, 1e-5, 0.1):
+        X[:, 3], X[:, 4] = constant, np.random.default_rng(1).normal(scale=1e-16, size=100)
+        common = np.median(np.sqrt(np.mean(X[:, [0, 1, 2, 4]] ** 2, axis=0)))
+        for unit in (1e-20, 1, 1e12):
+            scales = scales_of(container((unit * X).astype(dtype)))
+            assert_allclose(scales[3], unit * common, rtol=1e-5)
+            assert_allclose(scales[4], unit * common, rtol=1e-5)
+    X[:, 3] = 20.1  # of its own size, as the input of a unit is its product with a weight
+    assert_allclose(scales_of(container(X.astype(dtype)))[3], 20.1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_a_large_column_leaves_the_scales_of_the_others(container):
+    X = np.random.default_rng(0).normal(size=(100, 8)) * np.append(np.logspace(-3, 3, 7), 1e6)
+    rms = np.sqrt(np.mean(X**2, axis=0))
+    assert_allclose(scales_of(container(X)), rms, rtol=1e-10)
+    assert_allclose(scales_of(container(X.astype(np.float32))), rms, rtol=1e-6)
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_the_scale_of_a_column_with_few_entries_is_near_the_others(container):
+    X = np.random.default_rng(0).choice([-4.0, 4.0], (100, 5))
+    X[:, 1:] = 0
+    X[:12, 1:] = np.random.default_rng(1).choice([-4.0, 4.0], (12, 4))
+    X[:3, 4] = 4e-6
+    X[3:, 4] = 0
+    X[:3, 3] = 4e6
+    X[3:, 3] = 0
+    scales = scales_of(container(X))
+    assert_allclose(scales[:3], 4)
+    assert_allclose(scales[3], 4e6)  # its own entries are never larger than its scale
+    assert_allclose(scales[4], 4e-6**0.3 * 4**0.7)  # three entries count three tenths
+    # With a single sample nothing is told apart from a constant.
+    assert_allclose(scales_of(container(np.array([[1e-6, 3.0, 8.0, 0.0]]))), [3, 3, 8, 3])
+
+
+@pytest.mark.parametrize("solver", ["adamw", "adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("estimator", [TwoLayerClassifier, TwoLayerRegressor])
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_a_constant_column_behind_a_scaler_may_change(container, estimator, solver):
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    y = X[:, 0] if estimator is TwoLayerRegressor else X[:, 0] > 0
+    scaler = StandardScaler().fit(np.column_stack([X, np.full(300, 0.1)]))
+    X_train = scaler.transform(np.column_stack([X, np.full(300, 0.1)]))
+    assert 0 < np.abs(X_train[:, 4]).max() < 1e-15
+    model = estimator(20, solver=solver, random_state=0).fit(container(X_train), y)
+    X_changed = scaler.transform(np.column_stack([X, np.full(300, 0.11)]))
+    assert model.score(container(X_changed), y) > 0.8
 
 
 def test_duplicate_sparse_entries_count_as_their_sum(data):
@@ -113,7 +173,7 @@ def test_the_automatic_rate_is_positive_and_finite_at_any_scale(data, container,
         rules = AutoRules(TwoLayerClassifier(solver="sgd"), rows, targets, one_pass=False)
         rate, first_layer = rules.learning_rates(batch_size=64)
         with np.errstate(over="ignore"):
-            length = np.mean((np.clip(X, -1, 1) * scale) ** 2) * X.shape[1]
+            length = np.mean(np.clip(X, -1, 1) ** 2) * X.shape[1] * scale * np.float64(scale)
         expected = 0.25 if scale < 1 else 30 / min(length, np.finfo(float).max)
         assert_allclose(rate, expected)
         assert rate > 0
