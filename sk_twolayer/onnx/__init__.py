@@ -15,6 +15,10 @@ values are float32 in ONNX; with ``zipmap=False`` they are a matrix, and with ``
 one output per class. ``raw_scores=True`` returns scores instead of probabilities: for two classes,
 minus the score and the score. ``nocl=True`` returns class indices instead of labels.
 
+The pipelines of `sk_twolayer.preprocessing.tabular_pipeline` convert too, and with them
+scikit-learn's one-hot encoders that group levels. Each column of a data frame is an input of the
+graph. The text "missing" stands for missing text. Dates do not convert: ONNX has none.
+
 Examples
 --------
 >>> import sk_twolayer.onnx

@@ -2,9 +2,9 @@
 
 import numpy as np
 from onnx import TensorProto
+from skl2onnx import update_registered_converter
 
-# skl2onnx has no public names for its parsers and for the converters that it has.
-from skl2onnx import _parse, update_registered_converter
+# skl2onnx has no public names for the converters that it has.
 from skl2onnx.common import _registration, data_types
 from sklearn.preprocessing import OneHotEncoder
 
@@ -170,5 +170,3 @@ update_registered_converter(
 )
 update_registered_converter(TextLevels, "TextLevels", infer_levels_shape, convert_levels)
 update_registered_converter(DateParts, "DateParts", refuse_dates, convert_levels)
-# Columns of several types, as integers and floats, are not joined in the type of the first.
-_parse.do_not_merge_columns += (PiecewiseLinearEncoder, TextLevels, DateParts)

@@ -139,6 +139,9 @@ def test_huge_and_tiny_columns_are_encoded_as_others():
     for scale in (1e300, 2.0**-1000):
         with np.errstate(over="raise", invalid="raise"):
             assert_allclose(encode(x * scale), expected, rtol=1e-9, atol=1e-9)
+    positive = RNG.uniform(1, 5, (300, 1))
+    with np.errstate(over="raise", invalid="raise"):  # the sum of the entries is not finite
+        assert_allclose(encode(positive * 1e307), encode(positive), rtol=1e-9, atol=1e-9)
     extremes = np.array([[-1.0], [1.0]]) * np.finfo(np.float64).max
     assert np.isfinite(encode(extremes)).all()
 

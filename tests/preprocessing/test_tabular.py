@@ -82,6 +82,7 @@ POLARS = {
     "Duration": ("dates", pl.Series(holed(DATES.to_pydatetime() - DATES.to_pydatetime()[0]))),
     "Time": ("dates", pl.Series(holed([date.time() for date in DATES]))),
     "Null": (None, pl.Series([None] * N)),
+    "Float64 without entries": (None, pl.Series([None] * N, dtype=pl.Float64)),
     "empty": (None, pl.Series([np.nan] * N)),
 }
 FRAMES = {
@@ -212,6 +213,14 @@ def test_unseen_levels_share_the_column_of_those_that_fit_saw_once():
     assert_array_equal(missing, seen)
     without = fit(pd.DataFrame({"colour": CATEGORY}))
     assert_array_equal(without[:-1].transform(pd.DataFrame({"colour": ["new"]})), [[0, 0, 0]])
+
+
+def test_missing_values_of_every_kind_are_one_level():
+    missing = [None, np.nan, pd.NA, pd.NaT, np.datetime64("NaT"), np.float32(np.nan)]
+    X = pd.DataFrame({"colour": pd.Series([*missing, *CATEGORY[6:]], dtype=object)})
+    names = fit(X)[:-1].get_feature_names_out()
+    levels = ["blue", "green", "missing", "red"]
+    assert names.tolist() == [f"categories__colour_{level}" for level in levels]
 
 
 def test_levels_are_the_same_whatever_their_dtype():
@@ -389,3 +398,4 @@ def test_the_parts_of_dates():
     assert parts.get_feature_names_out().tolist() == names
     expected = [[19782 + 18.5 / 24, 2, 29, 3, 18.5], [-0.75, 12, 31, 2, 6], [np.nan] * 5]
     assert_allclose(parts.transform(X), expected)
+    assert DateParts().fit(X[:1]).get_feature_names_out().tolist() == ["sold_days"]
