@@ -58,7 +58,8 @@ class Totals:
         Columns, in ascending order; all others have no entry.
     columns : ndarray of float64 of shape (4, n)
         For each of these columns the weighted sums of its entries, of their squares, and of 1 for
-        each entry that is not zero; and the number of these entries.
+        each entry that is not zero; and the number of these entries, of which an entry of a
+        weight above 1 counts as so many.
     """
 
     n_samples: int
@@ -135,8 +136,10 @@ class DataSummary:
         self._X, indices, self._earlier = data.X, data.indices, earlier
         evenly = np.linspace(0, len(indices) - 1, min(len(indices), MOST_SAMPLES)).astype(int)
         self._sample, self._weights, self._exponent = indices[evenly], np.ones(len(evenly)), 0
+        self._counts = self._weights  # how often a sample counts as seen: once, or by its weight
         if data.sample_weight is not None:
             weights = data.sample_weight[self._sample].astype(np.float64)
+            self._counts = np.clip(weights, 1, ENOUGH_ENTRIES)
             self._exponent = int(np.frexp(weights.max())[1])
             if earlier is not None:
                 self._exponent = earlier.exponent
@@ -148,7 +151,7 @@ class DataSummary:
     def norms(self):
         """Norms and density."""
         if issparse(self._X) and self._earlier is None:  # which need no sums of the columns
-            _, data, weights, unit, largest = self._entries
+            _, data, weights, _, unit, largest = self._entries
             n_samples, n_entries, weight = len(self._sample), len(data), self._weights.sum()
             l1, squared = weights @ np.abs(data), weights @ data**2
         else:
@@ -172,23 +175,23 @@ class DataSummary:
 
     @cached_property
     def _entries(self):
-        """Columns, values and weights of the entries of sparse samples; their unit, the largest."""
+        """Columns, values, weights and counts of sparse entries; their unit, and the largest."""
         chosen = self._X[self._sample].astype(np.float64, copy=False)
         chosen.sum_duplicates()  # of the copy that the selection is
-        weights = np.repeat(self._weights, np.diff(chosen.indptr))
-        nonzero = chosen.data != 0
-        columns, data, weights = chosen.indices[nonzero], chosen.data[nonzero], weights[nonzero]
+        nonzero, lengths = chosen.data != 0, np.diff(chosen.indptr)
+        columns, data = chosen.indices[nonzero], chosen.data[nonzero]
+        weights, counts = (np.repeat(w, lengths)[nonzero] for w in (self._weights, self._counts))
         largest = float(np.abs(data).max(initial=0.0))
         unit = safe_unit(largest)
-        return columns, data / unit, weights, unit, largest
+        return columns, data / unit, weights, counts, unit, largest
 
     def _sparse_totals(self):
-        indices, data, weights, unit, largest = self._entries
+        indices, data, weights, counts, unit, largest = self._entries
         n_features = self._X.shape[1]
         features = np.arange(n_features)
         if 8 * len(data) < n_features:
             features, indices = np.unique(indices, return_inverse=True)
-        terms = weights * data, weights * data**2, weights, None
+        terms = weights * data, weights * data**2, weights, counts
         columns = [np.bincount(indices, term, minlength=len(features)) for term in terms]
         return Totals(
             len(self._sample),
@@ -207,13 +210,14 @@ class DataSummary:
         columns, l1, n_entries, largest = np.zeros((4, n_features)), 0.0, 0, 0.0
         width = min(n_features, BLOCK_COLUMNS)
         height = min(n_samples, BLOCK_ENTRIES // width)
-        rooms, ones = np.empty((2, height * width)), np.ones(max(height, width))
+        rooms, ones = np.empty((2, height * width)), np.ones(width)
         with np.errstate(over="ignore", invalid="ignore"):
             for first in range(0, n_features, width):
                 part = slice(first, min(first + width, n_features))
                 for start in range(0, n_samples, height):
                     samples = self._sample[start : start + height]
                     weights = self._weights[start : start + height]
+                    counts = self._counts[start : start + height]
                     shape = len(samples), part.stop - part.start
                     X, scratch = (room[: shape[0] * shape[1]].reshape(shape) for room in rooms)
                     X[...] = self._X[samples, part] if width < n_features else self._X[samples]
@@ -226,13 +230,13 @@ class DataSummary:
                     if scratch.min() > 0:
                         n_entries += scratch.size
                         columns[2, part] += weights.sum()
-                        columns[3, part] += len(samples)
+                        columns[3, part] += counts.sum()
                     else:
                         nonzero = scratch != 0
                         n_entries += int(np.count_nonzero(nonzero))
                         scratch[...] = nonzero
                         columns[2, part] += weights @ scratch
-                        columns[3, part] += ones[: shape[0]] @ scratch
+                        columns[3, part] += counts @ scratch
                     np.multiply(X, X, out=scratch)
                     columns[1, part] += weights @ scratch
         return Totals(
@@ -250,7 +254,7 @@ class DataSummary:
     @cached_property
     def _scales(self):
         """The scales of `totals.features`, and the scale of all other columns."""
-        sums, squares, weights, counts = self.totals.columns
+        _, squares, weights, counts = self.totals.columns
         occurring = squares > 0
         own = np.zeros(len(squares))
         own[occurring] = np.sqrt(squares[occurring] / weights[occurring])
@@ -295,6 +299,15 @@ class DataSummary:
         all_scales = np.full(self._X.shape[1], unseen)
         all_scales[known] = scales
         return all_scales
+
+    def column_means(self):
+        """Return the mean of each column of `totals.features`; all others have the mean 0.
+
+        It is 0 if no column varies: a single sample does not tell the mean.
+        """
+        sums, totals = self.totals.columns[0], self.totals
+        known = np.any(self._shares_of_variance > CONSTANT)
+        return sums / totals.weight * totals.unit if known else np.zeros(len(sums))
 
     @property
     def _shares_of_variance(self):

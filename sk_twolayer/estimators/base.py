@@ -24,6 +24,7 @@ from sk_twolayer.training import (
     Interrupts,
     PrintedLines,
     TrainingState,
+    all_units_dead,
     resolve_scorer,
     score_function,
     train,
@@ -268,7 +269,7 @@ class BaseTwoLayerNetwork(
                 attributes["_training_state"] = plan.state.without_published(attributes)
             if end_fit_task:
                 end_fit_task(reconstruction_attributes=lambda: attributes)
-            self._warn(stopped, interrupts, plan.state)
+            self._warn(stopped, interrupts, plan)
             self._publish(plan, attributes)
         return self
 
@@ -348,8 +349,19 @@ class BaseTwoLayerNetwork(
         if isinstance(self.random_state, np.random.RandomState):
             self.random_state.set_state(plan.state.generator)
 
-    def _warn(self, stopped, interrupts, state):
-        """Warn if the training was interrupted, or ended before it had converged."""
+    def _warn(self, stopped, interrupts, plan):
+        """Warn if the training was interrupted, has not converged, or left no unit alive."""
+        state = plan.state
+        if all_units_dead(plan):
+            rate = "" if state.rate is None else f" (it was {state.initial_rate:g})"
+            warnings.warn(
+                f"All {self.hidden_size} hidden units are dead: max(0, z1) is 0 for the training "
+                f"samples, so that the network predicts the same for each, and no gradient will "
+                f"change that. Try a smaller learning_rate{rate}, inputs of mean 0, for example "
+                f"with StandardScaler, a larger hidden_size, or activation='tanh'.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
         if interrupts.asked_to_stop():
             warnings.warn(
                 f"Training interrupted by user: the estimator is fitted as it was after "

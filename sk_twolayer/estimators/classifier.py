@@ -106,7 +106,8 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         sqrt(2 / (n_in + n_out)) for "glorot"; or the number itself (the exercise's `std`).
         "auto" is "he" or "glorot", after the activation, and divides each row of W1 by the root
         mean square of its column's non-zero entries, so that all columns matter alike at first.
-        The biases start at zero.
+        The biases start at zero; with "auto", b1 starts where the input of each hidden unit has
+        mean zero, so that no unit begins dead.
 
     replacement : bool, default=False
         Draw every batch with replacement, as the exercise does, instead of shuffling the

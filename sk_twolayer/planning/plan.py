@@ -286,19 +286,28 @@ def add_state(plan, estimator, fitted, class_counts, rules, rng):
 
 def draw_state(estimator, shape, dtype, rules, rng):
     """Return a state with new initial weights."""
-    # The scales are computed before the parameters and moments are allocated, to bound peak memory.
-    scales = rules.summary.column_scales()[:, np.newaxis] if estimator.init == "auto" else 1.0
+    if follows := estimator.init == "auto":
+        # Before the parameters and moments are allocated, to bound peak memory.
+        scales, means = rules.summary.column_scales(), rules.summary.column_means()
     parameters = np.zeros(n_parameters(*shape), dtype)
     state = TrainingState(shape, parameters, estimator.solver)
     if state.solver != "lbfgs":
         state.moments = OPTIMIZERS[state.solver].start_moments(
             parameters, estimator.beta_2, estimator.epsilon
         )
-    W1, *rest = unpack(parameters, *shape)
-    init = rules.init(estimator.activation) if estimator.init == "auto" else estimator.init
-    initialize(W1, *rest, init, rng)
-    W1 /= scales
+    W1, W2, b1, b2 = unpack(parameters, *shape)
+    init = rules.init(estimator.activation) if follows else estimator.init
+    initialize(W1, W2, b1, b2, init, rng)
+    if follows:
+        W1 /= scales[:, np.newaxis]
+        b1 -= weighted_rows(W1, rules.summary.totals.features, means)
     return state
+
+
+def weighted_rows(W1, features, weights):
+    """Return the sum of some rows of W1, each times its weight."""
+    rows = W1 if len(features) == len(W1) else W1[features]
+    return weights.astype(W1.dtype) @ rows
 
 
 def set_learning_rate(state, estimator, rules, batch_size):

@@ -9,5 +9,6 @@ Ctrl-C between two updates.
 from sk_twolayer.training.interrupts import Interrupts
 from sk_twolayer.training.loop import train
 from sk_twolayer.training.observers import Observer, PrintedLines
+from sk_twolayer.training.progress import all_units_dead
 from sk_twolayer.training.scoring import resolve_scorer, score_function, scoring_name
 from sk_twolayer.training.state import History, TrainingState

@@ -9,7 +9,7 @@ from math import inf, isfinite, sqrt
 
 import numpy as np
 
-from sk_twolayer.network import blocks, sample_chunks
+from sk_twolayer.network import blocks, compute_hidden, sample_chunks, unpack
 
 
 class Progress:
@@ -142,3 +142,13 @@ def evaluate(network, data, interrupts):
     score = network.output_score(scores, y, weights)
     losses, _ = network.output_loss(scores.T, y)  # which overwrites the scores
     return float(weights @ losses) / float(weights.sum()) + network.penalty(), score
+
+
+def all_units_dead(plan):
+    """Return True if no hidden unit is active on training samples: 200 of them, evenly spaced."""
+    state, data, settings = plan.state, plan.data, plan.network_settings
+    if settings["activation"] != "relu":
+        return False
+    chosen = data.indices[np.linspace(0, len(data.indices) - 1, 200).astype(int)]
+    W1, _, b1, _ = unpack(state.parameters, *state.shape)
+    return not compute_hidden(data.X[chosen], W1, b1).any()

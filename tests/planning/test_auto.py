@@ -1,12 +1,15 @@
 """The "auto" values follow the rules in the docstrings, which are recomputed here."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from plain_settings import plain_classifier
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, make_classification
+from sklearn.datasets import load_breast_cancer, load_digits, make_classification
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
@@ -27,7 +30,8 @@ def data():
 def test_the_automatic_learning_rate_follows_the_norm_of_the_samples(data, as_sparse):
     X, y = data
     X = X / np.sqrt(np.mean((X**2).sum(axis=1)))  # of mean squared norm 1
-    expected = [(0.1, 64, 8 / 32), (0.1, 16, 4 / 32), (1.25, 64, 0.25 / 1.25**2)]
+    expected = [(0.1, 64, 8 / 32), (0.1, 32, 32**-0.5), (1.25, 64, 0.25 / 1.25**2)]
+    expected += [(0.1, 16, 4 / 32 / 2), (10, 8, 0.1 / 4)]  # less than 32 samples
     expected += [(10, 64, 0.1), (100, 64, 30 / 100**2)]
     for scale, batch_size, rate in expected:
         scaled = csr_matrix(scale * X) if as_sparse else scale * X
@@ -129,6 +133,10 @@ def test_the_scale_of_a_column_with_few_entries_is_near_the_others(container):
     assert_allclose(scales[:3], 4)
     assert_allclose(scales[3], 4e6)  # its own entries are never larger than its scale
     assert_allclose(scales[4], 4e-6**0.3 * 4**0.7)  # three entries count three tenths
+    # An integer weight counts like repetitions.
+    weights = np.arange(100) % 3 + 1.0
+    repeated = np.repeat(X, weights.astype(int), axis=0)
+    assert_allclose(scales_of(container(X), weights), scales_of(container(repeated)))
     # With a single sample nothing is told apart from a constant.
     assert_allclose(scales_of(container(np.array([[1e-6, 3.0, 8.0, 0.0]]))), [3, 3, 8, 3])
 
@@ -382,3 +390,82 @@ def test_a_model_that_continues_keeps_its_rates(data):
         assert_allclose([model.learning_rate_, model.learning_rate_W1_], np.divide(rates, 3))
     model.set_params(learning_rate=0.5).partial_fit(X, y)
     assert (model.learning_rate_, model.learning_rate_W1_) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("estimator", [TwoLayerClassifier, TwoLayerRegressor])
+@pytest.mark.parametrize(("solver", "power"), [("sgd", 1), ("adam", 0.75), ("adamw", 0.75)])
+def test_the_automatic_rates_fall_with_batches_below_32(estimator, solver, power, data):
+    X, y = data
+
+    def rates(n_samples, **options):
+        model = estimator(3, solver=solver, max_updates=1, random_state=0, **options)
+        model.fit(X[:n_samples], y[:n_samples])
+        return np.array([model.learning_rate_, model.learning_rate_W1_])
+
+    def streams(n_samples):
+        model = estimator(3, solver=solver, random_state=0)
+        model.partial_fit(X[:n_samples], y[:n_samples], **classes)
+        return np.array([model.learning_rate_, model.learning_rate_W1_])
+
+    X = X / np.abs(X).sum(axis=1, keepdims=True)  # samples of norm 1 have the same rates
+    X /= np.sqrt((X**2).sum(axis=1).max())
+    classes = {"classes": [0, 1, 2]} if estimator is TwoLayerClassifier else {}
+    at_32 = rates(120, batch_size=32)
+    if solver == "sgd" and estimator is TwoLayerClassifier:
+        at_32 = np.full(2, 0.1)
+        X *= np.sqrt(10 / np.mean((X**2).sum(axis=1)))  # there the rate is 0.1 at least
+    for batch_size in (1, 2, 8):
+        assert_allclose(rates(120, batch_size=batch_size), at_32 * (batch_size / 32) ** power)
+    if estimator is TwoLayerClassifier:
+        assert_allclose(rates(20), rates(20, batch_size=32))  # there are no more samples
+        share = streams(8) / streams(32)  # there are more to come
+        assert_allclose(share, (8 / 32) ** power, rtol=0.4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_stochastic_gradient_descent_learns_from_batches_of_few_samples(batch_size):
+    X, y = load_digits(return_X_y=True)
+    options = {"solver": "sgd", "batch_size": batch_size, "max_iter": 3, "random_state": 0}
+    model = TwoLayerClassifier(50, **options).fit(X[:1000], y[:1000])
+    assert model.score(X[1000:], y[1000:]) > 0.88  # MLPClassifier has 0.9
+    regressor = TwoLayerRegressor(50, **options).fit(X[:1000], y[:1000])
+    assert regressor.score(X[1000:], y[1000:]) > 0.5
+
+
+# The start of small networks.
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_the_inputs_of_hidden_units_have_mean_zero_at_first(container, activation):
+    rng = np.random.default_rng(0)
+    X, weights = rng.normal([0, 3, 100, 1e6], [1, 2, 3, 4], (50, 4)), rng.integers(1, 3, 50)
+    options = {"learning_rate": 1e-300, "max_updates": 1, "random_state": 0}
+    model = TwoLayerRegressor(9, activation=activation, **options)
+    (W1, _), (b1, _) = (model.fit(container(X), X[:, 0], weights).coefs_, model.intercepts_)
+    mean = np.average(X, axis=0, weights=weights)
+    assert_allclose(b1, -mean @ W1, rtol=1e-10)
+    assert np.abs(model.set_params(init="he").fit(X, X[:, 0]).intercepts_[0]).max() <= 1e-300
+
+
+@pytest.mark.parametrize("solver", ["adamw", "lbfgs"])
+def test_small_networks_do_not_die_on_correlated_columns_of_one_sign(solver):
+    """As from the first estimators of a stack: three predictions of y."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(14, 5, 400)
+    X = y[:, np.newaxis] + rng.normal(0, [2, 3, 4], (400, 3))
+    for seed in range(10):
+        assert TwoLayerRegressor(5, solver=solver, random_state=seed).fit(X, y).score(X, y) > 0.8
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_a_network_without_an_active_unit_warns(container, data):
+    X, y = data
+    model = TwoLayerClassifier(3, max_iter=20, learning_rate=1.0, alpha=0, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="All 3 hidden units are dead.*learning_rate"):
+        model.fit(container(np.abs(X)), y)
+    assert not model.transform(np.abs(X)).any()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.set_params(activation="tanh").fit(container(np.abs(X)), y)
+        model.set_params(activation="relu", learning_rate="auto").fit(container(np.abs(X)), y)
