@@ -250,7 +250,7 @@ class DataSummary:
     @cached_property
     def _scales(self):
         """The scales of `totals.features`, and the scale of all other columns."""
-        sums, squares, weights, counts = self.totals.columns
+        _, squares, weights, counts = self.totals.columns
         occurring = squares > 0
         own = np.zeros(len(squares))
         own[occurring] = np.sqrt(squares[occurring] / weights[occurring])
@@ -262,7 +262,7 @@ class DataSummary:
         scales = np.where(varying, own, np.maximum(own, common))
         rounding = max(1e-13, np.finfo(self._X.dtype).eps if self._X.dtype.kind == "f" else 0)
         scales[own < rounding * common] = common
-        few = occurring & (counts < ENOUGH_ENTRIES)
+        few = occurring & (counts < ENOUGH_ENTRIES) & (2 * weights < self.totals.weight)
         trust = counts[few] / ENOUGH_ENTRIES
         shrunk = scales[few] ** trust * common ** (1 - trust)
         scales[few] = np.maximum(scales[few], shrunk)
@@ -295,6 +295,14 @@ class DataSummary:
         all_scales = np.full(self._X.shape[1], unseen)
         all_scales[known] = scales
         return all_scales
+
+    def rare_entries(self, batch_size):
+        """Return how many entries of a sample belong to rare features, on average.
+
+        A feature is rare if it occurs in fewer than one sample of a batch, on average.
+        """
+        frequencies = self.totals.columns[2] / self.totals.weight
+        return float(frequencies[frequencies * batch_size < 1].sum())
 
     @property
     def _shares_of_variance(self):
