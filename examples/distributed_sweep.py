@@ -35,7 +35,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
-from sweep import cifar10, digits
+from sweep import centre_pixels, cifar10, digits
 
 try:
     import dask
@@ -51,7 +51,7 @@ except ImportError as error:  # --help needs no Dask
 
 # The lowest and the highest value of each hyper-parameter, on a logarithmic scale.
 RANGES = {
-    "digits": {"network__learning_rate": (0.003, 0.3), "network__alpha": (1e-4, 1e-1)},
+    "digits": {"network__learning_rate": (0.001, 0.03), "network__alpha": (1e-4, 1e-1)},
     "cifar10": {"network__learning_rate": (5e-4, 2e-3), "network__alpha": (0.1, 1.0)},
 }
 
@@ -201,7 +201,7 @@ def main(arguments):
     make_job = {"digits": digits, "cifar10": cifar10}[arguments.dataset]
     job = make_job(arguments.seed, arguments.data_home)
     ranges = RANGES[arguments.dataset]
-    model = Pipeline([*job.preparation, ("network", job.network)])
+    model = Pipeline([*centre_pixels(), ("network", job.network)])
 
     def new_search():
         options = job.splits, arguments.steps, arguments.seed

@@ -54,7 +54,7 @@ def make_searches(network, epochs, cv, n_jobs):
             min_resources=max(epochs // 9, 1),
             **halving,
         ),
-        "rows": HalvingGridSearchCV(
+        "samples": HalvingGridSearchCV(
             model, GRID, resource="n_samples", min_resources="exhaust", **halving
         ),
     }

@@ -161,8 +161,8 @@ def run(folder, gigabytes, dtype, epochs, seed):
     n_rows = int(gigabytes * 2**30) // (N_FEATURES * dtype.itemsize)
     if n_rows <= CHUNK_SIZE:
         raise SystemExit(
-            f"--gigabytes {gigabytes:g} is {n_rows} rows: too few, as one chunk of {CHUNK_SIZE} is "
-            f"only trained on, and the accuracy needs more. Choose a larger file."
+            f"--gigabytes {gigabytes:g} is {n_rows} samples: too few. One chunk of {CHUNK_SIZE} is "
+            f"only trained on, and the accuracy needs more samples. Choose a larger file."
         )
     with Phase("write"):
         y = write_pictures(path, n_rows, dtype, seed)

@@ -81,7 +81,7 @@ def test_halving_sweep(run, few_digits, tmp_path):
     options = "--n-jobs", 2, "--epochs", 9, "--repeats", 1
     printed = run("halving_sweep.py", "--output", tmp_path, *options)
     lines = [line.split() for line in printed.splitlines() if "learning_rate=" in line]
-    assert [line[0] for line in lines] == ["plain", "epochs", "rows"]
+    assert [line[0] for line in lines] == ["plain", "epochs", "samples"]
     # Three folds and a refit: of 36 candidates; of 36, then 12, then 4.
     assert [int(line[1]) for line in lines] == [109, 157, 157]
     assert min(float(line[4]) for line in lines) > 0.9

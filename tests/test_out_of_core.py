@@ -280,7 +280,7 @@ def test_a_full_disk_is_refused_before_anything_is_written(example, tmp_path, mo
 
 @pytest.mark.parametrize("gigabytes", [-1, 0, 0.001])
 def test_a_file_that_is_too_small_is_refused(example, gigabytes, tmp_path):
-    with pytest.raises(SystemExit, match=f"--gigabytes {gigabytes} is .* rows: too few"):
+    with pytest.raises(SystemExit, match=f"--gigabytes {gigabytes} is .* samples: too few"):
         example.main(**ARGUMENTS | {"gigabytes": gigabytes})
     assert list(tmp_path.iterdir()) == []
 

@@ -7,6 +7,5 @@ value, which any number of networks may share, in threads and processes too.
 
 from sk_twolayer.callbacks.checkpoint import Checkpoint
 from sk_twolayer.callbacks.stopping import EarlyStopping, TimeLimit
-from sk_twolayer.callbacks.tasks import FitTaskMixin
 
-__all__ = ["Checkpoint", "EarlyStopping", "FitTaskMixin", "TimeLimit"]
+__all__ = ["Checkpoint", "EarlyStopping", "TimeLimit"]

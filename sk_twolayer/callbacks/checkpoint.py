@@ -19,8 +19,7 @@ from pathlib import Path
 from stat import S_ISREG
 from time import monotonic
 
-from sk_twolayer.callbacks.tasks import FitTaskMixin, TrainingCallback
-from sk_twolayer.training import Observer
+from sk_twolayer.training import FitTaskMixin, Observer, TrainingCallback
 
 # The types in a skops file that skops does not trust by itself.
 TRUSTED = ["sk_twolayer.TwoLayerClassifier", "sk_twolayer.TwoLayerRegressor"]

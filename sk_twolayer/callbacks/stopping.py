@@ -5,8 +5,7 @@ from math import isnan
 from numbers import Real
 from time import monotonic
 
-from sk_twolayer.callbacks.tasks import TrainingCallback
-from sk_twolayer.training import Observer
+from sk_twolayer.training import Observer, TrainingCallback
 
 
 def as_float(name, value):

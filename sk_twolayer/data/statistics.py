@@ -266,7 +266,7 @@ class DataSummary:
         scales = np.where(varying, own, np.maximum(own, common))
         rounding = max(1e-13, np.finfo(self._X.dtype).eps if self._X.dtype.kind == "f" else 0)
         scales[own < rounding * common] = common
-        few = occurring & (counts < ENOUGH_ENTRIES)
+        few = occurring & (counts < ENOUGH_ENTRIES) & (2 * weights < self.totals.weight)
         trust = counts[few] / ENOUGH_ENTRIES
         shrunk = scales[few] ** trust * common ** (1 - trust)
         scales[few] = np.maximum(scales[few], shrunk)
@@ -308,6 +308,14 @@ class DataSummary:
         sums, totals = self.totals.columns[0], self.totals
         known = np.any(self._shares_of_variance > CONSTANT)
         return sums / totals.weight * totals.unit if known else np.zeros(len(sums))
+
+    def rare_entries(self, batch_size):
+        """Return how many entries of a sample belong to rare features, on average.
+
+        A feature is rare if it occurs in fewer than one sample of a batch, on average.
+        """
+        frequencies = self.totals.columns[2] / self.totals.weight
+        return float(frequencies[frequencies * batch_size < 1].sum())
 
     @property
     def _shares_of_variance(self):

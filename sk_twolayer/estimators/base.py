@@ -12,7 +12,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 
-from sk_twolayer.callbacks import FitTaskMixin
 from sk_twolayer.data import computing_dtype, validate_samples, validate_validation_samples
 from sk_twolayer.estimators.persistence import add_versions, check_versions
 from sk_twolayer.estimators.prediction import hidden_activations
@@ -21,6 +20,7 @@ from sk_twolayer.planning import kept_weights, make_checkpoint, make_plan
 from sk_twolayer.sklearn_private import fit_context
 from sk_twolayer.sparse import STREAM_LOCK, CurrentWeights, exchanged
 from sk_twolayer.training import (
+    FitTaskMixin,
     Interrupts,
     PrintedLines,
     TrainingState,

@@ -1,10 +1,11 @@
 """The rules behind "auto" hyper-parameters.
 
 Each rule is a method of `AutoRules`, whose docstring is its formula. There, n is the number of
-training samples, D the number of features, C the number of classes (2 for a label indicator), and
-"rare" means that features are rare, as words are in texts: less than a tenth of the entries of X
-are not zero. All statistics are of up to 1,000 samples, see ``data.statistics``. The measurements
-behind the numbers are in benchmarks/README.md.
+training samples, D the number of features, C the number of classes (2 for a label indicator).
+Features are "rare", as words are in texts, if an average sample has at least three entries of
+features that occur in fewer than one sample of a batch. One-hot columns are not: of each category,
+a sample has one entry. All statistics are of up to 1,000 samples, see ``data.statistics``. The
+measurements behind the numbers are in benchmarks/README.md.
 """
 
 from functools import cached_property
@@ -14,9 +15,9 @@ from scipy.sparse import issparse
 
 from sk_twolayer.data import DataSummary
 
-# Features are rare where a smaller share of the entries is not zero. In text it is some hundredths
-# at most; in pictures it is more.
-RARE = 0.1
+# Features are rare where an average sample has so many entries of rare features. The shortest texts
+# have twice as many, and a table of 19 categories with up to 250 levels has 2.3.
+RARE_ENTRIES = 3
 
 
 class AutoRules:
@@ -43,7 +44,7 @@ class AutoRules:
     >>> targets = ClassTargets(np.arange(4), indicator=False)
     >>> rules = AutoRules(TwoLayerClassifier(), data, targets, one_pass=False)
     >>> rules.batch_size(), rules.max_iter(updates_per_epoch=40), rules.dropout()
-    (100, 20, 0.0)
+    (100, 15, 0.0)
     """
 
     def __init__(self, estimator, data, targets, one_pass):
@@ -57,7 +58,13 @@ class AutoRules:
     @cached_property
     def rare(self):
         """True for "adamw" if features are rare."""
-        return self.solver == "adamw" and self.summary.norms.density < RARE
+        return self.solver == "adamw" and (
+            self.summary.rare_entries(self._common_batch_size) >= RARE_ENTRIES
+        )
+
+    @property
+    def _common_batch_size(self):
+        return min(max(self.n_samples // 20, 64), 100)
 
     def batch_size(self):
         """Return n/20 within 64 to 100 for "adamw", and n/10 within 32 to 200 for the others.
@@ -72,7 +79,7 @@ class AutoRules:
         if solver == "lbfgs":
             return min(1000, n)
         if solver == "adamw" and not (self.one_pass or self.rare):
-            return min(max(n // 20, 64), 100)
+            return self._common_batch_size
         least = 64 if solver == "adamw" and not self.one_pass else 32
         smaller = min(max(n // 50, least), 200)
         if solver == "sgd" and sparse and smaller * self.X.nnz < self.X.shape[0] * self.n_features:
@@ -82,7 +89,7 @@ class AutoRules:
         return min(max(n // 10, least), 200)
 
     def max_iter(self, updates_per_epoch):
-        """Return max(20, 400 / updates per epoch), or 300 in place of 400 for a regressor.
+        """Return max(15, 300 / updates per epoch), or 20 in place of 15 for a regressor.
 
         If features are rare it is max(6, 140 / updates per epoch), as the model overfits rare
         features within a few epochs. It is 200 for "lbfgs".
@@ -91,7 +98,7 @@ class AutoRules:
             return 200
         if self.rare:
             return max(6, ceil(140 / updates_per_epoch))
-        return max(20, ceil((300 if self.regresses else 400) / updates_per_epoch))
+        return max(20 if self.regresses else 15, ceil(300 / updates_per_epoch))
 
     def dropout(self):
         """Return 0 for "adamw", but 0.5 in `fit` if features are rare; 0.1 for "adam" and "sgd".
@@ -107,12 +114,13 @@ class AutoRules:
         return 0.1
 
     def alpha(self):
-        """Return 1e-3; for "adamw", min(2000/(C n), max(5/C, 1)) min(1, 7 D^2/n) d.
+        """Return 1e-3; for "adamw", min(5000/(C n), max(5/C, 1)) min(1, 7 D^2/n) d.
 
-        d is the mean ratio of a column's standard deviation to its root mean square, or 1 if
-        features are rare: a column that varies little around a large mean needs large weights. A
-        regressor has min(400/n, 1.5) min(1, 7 D^2/n). The factor with D: many samples of few
-        features do not let the network fit noise, and decay would keep it from fitting curves.
+        d is the mean ratio of a column's standard deviation to its root mean square: a column that
+        varies little around a large mean needs large weights. If features are rare, d is 1, and
+        2000 stands in place of 5000, as dropout prevents overfitting there. A regressor has
+        min(400/n, 1.5) min(1, 7 D^2/n). The factor with D: many samples of few features do not let
+        the network fit noise, and decay would keep it from fitting curves.
 
         It is 0 for "adamw" in `partial_fit`: a stream has no number of samples, and decay at every
         update would forget features that occur seldom.
@@ -125,8 +133,8 @@ class AutoRules:
         if self.regresses:
             return min(400 / self.n_samples, 1.5) * few_features
         most = max(5 / self.n_classes, 1.0)
-        decay = min(2000 / (self.n_classes * self.n_samples), most) * few_features
-        return decay if self.rare else decay * self.summary.relative_deviation
+        strength, deviation = (2000, 1.0) if self.rare else (5000, self.summary.relative_deviation)
+        return min(strength / (self.n_classes * self.n_samples), most) * few_features * deviation
 
     def learning_rates(self, batch_size):
         """Return the learning rate and its factor for W1.

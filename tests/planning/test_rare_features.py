@@ -35,15 +35,36 @@ def mean_absolute_sum(X):
 
 
 @pytest.mark.parametrize("scale", [0.001, 1, 100])
-@pytest.mark.parametrize(("share", "rare"), [(0.09, True), (0.1, False)])
+@pytest.mark.parametrize(("share", "rare"), [(0.01, True), (0.03, False)])
 def test_rare_features_have_their_own_automatic_values(share, rare, scale):
-    X, y = documents(600, share, scale=scale)
+    # A batch has 64 samples: a feature occurs in 0.6 of them, or in 1.9.
+    X, y = documents(600, share, n_features=1000, scale=scale)
     model = TwoLayerClassifier(3, random_state=0).fit(X, y)
     limit, bound = (0.006 if rare else 0.03), 1 / mean_absolute_sum(X)
-    epochs, dropout = (14, 0.5) if rare else (40, 0.0)
-    deviation = np.mean(X.std(axis=0) / np.sqrt(np.mean(X**2, axis=0)))
-    decay = 2000 / (3 * 600) * (1 if rare else round(deviation, 2))
+    epochs, dropout, strength = (14, 0.5, 2000) if rare else (30, 0.0, 5000)
+    occurring = X[:, X.any(axis=0)]
+    deviation = np.mean(occurring.std(axis=0) / np.sqrt(np.mean(occurring**2, axis=0)))
+    decay = min(strength / (3 * 600), 5 / 3) * (1 if rare else round(deviation, 2))
     assert_allclose(automatic(model), [64, epochs, dropout, decay, 0.03, min(limit, bound)])
+
+
+@pytest.mark.parametrize("n_numbers", [0, 5])
+@pytest.mark.parametrize("n_levels", [12, 60, 500])
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_one_hot_columns_are_no_text(n_levels, n_numbers, container):
+    rng = np.random.default_rng(0)
+    one_hot = np.eye(n_levels)[rng.integers(n_levels, size=(600, 2))].reshape(600, -1)
+    X = np.hstack([one_hot, rng.normal(size=(600, n_numbers))])
+    model = TwoLayerClassifier(3, max_updates=1).fit(container(X), np.arange(600) % 2)
+    assert (model.dropout_, model.max_iter_) == (0.0, 30)
+
+
+@pytest.mark.parametrize(("n_entries", "dropout"), [(2, 0.0), (4, 0.5)])
+def test_text_has_several_rare_entries_in_a_sample(n_entries, dropout):
+    X, y = documents(600, n_entries / 2000, n_features=2000)
+    common = np.ones((600, 10))
+    model = TwoLayerClassifier(3, max_updates=1).fit(np.hstack([X, common]), y)
+    assert model.dropout_ == dropout
 
 
 @pytest.mark.parametrize(
@@ -52,14 +73,14 @@ def test_rare_features_have_their_own_automatic_values(share, rare, scale):
 def test_batches_of_sparse_samples_with_rare_features_are_a_fiftieth_of_the_samples(
     n_rows, batch_size, max_iter
 ):
-    X, y = documents(n_rows, 0.05, n_features=40)
+    X, y = documents(n_rows, 0.005, n_features=1000)
     model = TwoLayerClassifier(2, random_state=0, max_updates=1).fit(csr_array(X), y)
     assert automatic(model)[:2] == [batch_size, max_iter]
 
 
 @pytest.mark.parametrize("stored_zeros", [False, True])
 def test_sparse_and_dense_samples_with_rare_features_give_the_same_model(stored_zeros):
-    X, y = documents(600, 0.06)
+    X, y = documents(600, 0.01, n_features=500)
     rows = csr_array(X)
     if stored_zeros:  # a stored zero is no occurrence of the feature
         rows = csr_array(np.where(X, X, 7.0))
@@ -73,10 +94,10 @@ def test_sparse_and_dense_samples_with_rare_features_give_the_same_model(stored_
             assert_allclose(one, other, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.5])
+@pytest.mark.parametrize("share", [0.005, 0.5])
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
 def test_a_stream_has_small_batches_and_no_decay(share, container):
-    X, y = documents(1000, share)
+    X, y = documents(1000, share, n_features=1000)
     model = TwoLayerClassifier(3, random_state=0).partial_fit(container(X), y, [0, 1, 2])
     bound = 1 / mean_absolute_sum(X) / 3
     rate = min(0.01, bound, *([0.006] if share < 0.1 else []))

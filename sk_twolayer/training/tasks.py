@@ -10,13 +10,12 @@ References
 scikit-learn enhancement proposal 23, "Callback API", and the developer guide of scikit-learn 1.9.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 from sklearn import __version__ as sklearn_version
 
 from sk_twolayer.sklearn_private import callbacks_of
-from sk_twolayer.training import Observer
+from sk_twolayer.training.observers import Observer
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -83,7 +82,6 @@ class CallbackTasks(Observer):
         self.task.call_on_fit_task_end(estimator=self.arguments["estimator"])
 
 
-@dataclass(frozen=True)
 class TrainingCallback:
     """A callback of scikit-learn's protocol that observes the training itself.
 
