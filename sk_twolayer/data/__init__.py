@@ -9,7 +9,7 @@ draws samples. Nothing here knows the network.
 from sk_twolayer.data.batches import Data, draw_batches, gather, updates_per_epoch
 from sk_twolayer.data.class_targets import ClassTargets
 from sk_twolayer.data.regression_targets import RegressionTargets
-from sk_twolayer.data.statistics import DataSummary
+from sk_twolayer.data.statistics import DataSummary, Totals, look_up
 from sk_twolayer.data.validation import (
     computing_dtype,
     hold_out,

@@ -5,7 +5,8 @@ errors of about 1. So each target is brought to mean 0 and variance 1 before the
 absolute error and the pinball loss, the median or quantile takes the place of the mean, and a
 distance from it that outliers do not change takes the place of the deviation. For the Poisson loss
 a target is divided by its mean: the network predicts its logarithm, which is about 0. Mean and
-scale belong to the network: a warm start and later chunks of a stream keep them.
+scale belong to the network: a warm start and later chunks of a stream keep them. The first chunks
+of a stream measure them anew, as long as its samples are few.
 """
 
 from functools import partial
@@ -223,6 +224,10 @@ class RegressionTargets:
             )
         known.check(y)
         return known
+
+    def measured_again(self, y, sample_weight):
+        """Return the targets of more samples, for the same loss."""
+        return self.measure(y, sample_weight, self.loss)
 
     def attributes(self):
         """Return the fitted attributes of an estimator that describe its targets."""

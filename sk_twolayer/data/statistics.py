@@ -72,6 +72,22 @@ class Totals:
     features: np.ndarray
     columns: np.ndarray
 
+    @property
+    def shares_of_variance(self):
+        """The share of the variance in the mean square, of each column that has an entry."""
+        sums, squares, _, _ = self.columns
+        occurring = squares > 0
+        return 1 - sums[occurring] ** 2 / (self.weight * squares[occurring])
+
+    def means(self):
+        """Return the mean of each column of `features`; all others have the mean 0.
+
+        It is 0 if no column varies: a single sample does not tell the mean.
+        """
+        if not np.any(self.shares_of_variance > CONSTANT):
+            return np.zeros(len(self.features))
+        return self.columns[0] / self.weight * self.unit
+
     def in_unit(self, unit):
         """Return the same totals in another unit."""
         ratio = self.unit / unit
@@ -116,6 +132,8 @@ class DataSummary:
         entry.
     totals : Totals
         The sums that all follow from.
+    occurring : ndarray of intp
+        The columns that have an entry in these samples, known with `totals`.
     relative_deviation : float
         The standard deviation of a column over its root mean square, averaged over the columns; 1
         for centred columns. Columns that vary by less than a millionth do not count; 1 if none
@@ -150,8 +168,9 @@ class DataSummary:
     @cached_property
     def norms(self):
         """Norms and density."""
-        if issparse(self._X) and self._earlier is None:  # which need no sums of the columns
-            _, data, weights, _, unit, largest = self._entries
+        known = self._earlier is not None or "totals" in vars(self)
+        if issparse(self._X) and not known:  # there is no need to sum the columns
+            _, data, weights, _, unit, largest = self._entries()
             n_samples, n_entries, weight = len(self._sample), len(data), self._weights.sum()
             l1, squared = weights @ np.abs(data), weights @ data**2
         else:
@@ -171,22 +190,24 @@ class DataSummary:
         totals = self._sparse_totals() if issparse(self._X) else self._dense_totals(unit=1.0)
         if totals.unit == 1 and (unit := safe_unit(totals.largest)) != 1:
             totals = self._dense_totals(unit)
+        self.occurring = totals.features[totals.columns[3] > 0]
         return totals if self._earlier is None else self._earlier + totals
 
-    @cached_property
     def _entries(self):
-        """Columns, values, weights and counts of sparse entries; their unit, and the largest."""
+        """Return columns, values, weights, counts of sparse entries; their unit, the largest."""
         chosen = self._X[self._sample].astype(np.float64, copy=False)
         chosen.sum_duplicates()  # of the copy that the selection is
         nonzero, lengths = chosen.data != 0, np.diff(chosen.indptr)
         columns, data = chosen.indices[nonzero], chosen.data[nonzero]
-        weights, counts = (np.repeat(w, lengths)[nonzero] for w in (self._weights, self._counts))
+        counts = weights = np.repeat(self._weights, lengths)[nonzero]
+        if self._counts is not self._weights:
+            counts = np.repeat(self._counts, lengths)[nonzero]
         largest = float(np.abs(data).max(initial=0.0))
         unit = safe_unit(largest)
         return columns, data / unit, weights, counts, unit, largest
 
     def _sparse_totals(self):
-        indices, data, weights, counts, unit, largest = self._entries
+        indices, data, weights, counts, unit, largest = self._entries()
         n_features = self._X.shape[1]
         features = np.arange(n_features)
         if 8 * len(data) < n_features:
@@ -253,20 +274,19 @@ class DataSummary:
 
     @cached_property
     def _scales(self):
-        """The scales of `totals.features`, and the scale of all other columns."""
         _, squares, weights, counts = self.totals.columns
         occurring = squares > 0
         own = np.zeros(len(squares))
         own[occurring] = np.sqrt(squares[occurring] / weights[occurring])
         varying = occurring.copy()
-        varying[occurring] = self._shares_of_variance > CONSTANT
+        varying[occurring] = self.totals.shares_of_variance > CONSTANT
         telling = own[varying if varying.any() else occurring]
         common = float(np.median(telling)) if len(telling) else 1.0
         # Of a constant column, centring leaves rounding errors.
         scales = np.where(varying, own, np.maximum(own, common))
         rounding = max(1e-13, np.finfo(self._X.dtype).eps if self._X.dtype.kind == "f" else 0)
         scales[own < rounding * common] = common
-        few = occurring & (counts < ENOUGH_ENTRIES) & (2 * weights < self.totals.weight)
+        few = occurring & (counts < ENOUGH_ENTRIES)
         trust = counts[few] / ENOUGH_ENTRIES
         shrunk = scales[few] ** trust * common ** (1 - trust)
         scales[few] = np.maximum(scales[few], shrunk)
@@ -275,7 +295,17 @@ class DataSummary:
         scales = np.where(occurring, np.maximum(scales * unit, SMALLEST_SCALE), unseen)
         return scales, unseen
 
-    def column_scales(self, features=None):
+    @property
+    def scales(self):
+        """The scales of `totals.features`."""
+        return self._scales[0]
+
+    @property
+    def scale_of_unseen(self):
+        """The scale of all other columns."""
+        return self._scales[1]
+
+    def column_scales(self):
         """Return the scale of each column.
 
         It is the root mean square of the column's non-zero entries, but at least the median of all
@@ -283,31 +313,16 @@ class DataSummary:
         of them count as c tenths of the logarithm. A column has the median itself if its own scale
         is below rounding of it, and if it has no entry, where the scale is at least 1.
 
-        Parameters
-        ----------
-        features : ndarray of int of shape (n,), default=None
-            The columns; None stands for all.
-
         Returns
         -------
-        scales : ndarray of float64
+        scales : ndarray of float64 of shape (n_features,)
             At least `SMALLEST_SCALE`.
         """
-        known, (scales, unseen) = self.totals.features, self._scales
-        if features is not None:
-            return look_up(features, known, scales, unseen)
-        all_scales = np.full(self._X.shape[1], unseen)
-        all_scales[known] = scales
+        if len(self.scales) == self._X.shape[1]:
+            return self.scales
+        all_scales = np.full(self._X.shape[1], self.scale_of_unseen)
+        all_scales[self.totals.features] = self.scales
         return all_scales
-
-    def column_means(self):
-        """Return the mean of each column of `totals.features`; all others have the mean 0.
-
-        It is 0 if no column varies: a single sample does not tell the mean.
-        """
-        sums, totals = self.totals.columns[0], self.totals
-        known = np.any(self._shares_of_variance > CONSTANT)
-        return sums / totals.weight * totals.unit if known else np.zeros(len(sums))
 
     def rare_entries(self, batch_size):
         """Return how many entries of a sample belong to rare features, on average.
@@ -318,16 +333,9 @@ class DataSummary:
         return float(frequencies[frequencies * batch_size < 1].sum())
 
     @property
-    def _shares_of_variance(self):
-        """The share of the variance in the mean square, of each column that has an entry."""
-        sums, squares, _, _ = self.totals.columns
-        occurring = squares > 0
-        return 1 - sums[occurring] ** 2 / (self.totals.weight * squares[occurring])
-
-    @property
     def relative_deviation(self):
         """Mean ratio of a column's standard deviation to its root mean square."""
-        shares = self._shares_of_variance
+        shares = self.totals.shares_of_variance
         varying = shares > CONSTANT
         return round(float(np.mean(np.sqrt(shares[varying]))), 2) if np.any(varying) else 1.0
 

@@ -326,7 +326,9 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         """Train for one pass over a chunk of samples, continuing from the last call.
 
         The moments of the solver continue too, and the learning rate is constant. `max_iter`,
-        `max_updates` and `tol` are not used. Not for "lbfgs".
+        `max_updates` and `tol` are not used. Not for "lbfgs". Chunks may be of any size: the scales
+        of the columns and the "auto" learning rate follow the samples so far until there are 300,
+        and stay from then on.
 
         Parameters
         ----------

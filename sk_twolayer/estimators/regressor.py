@@ -173,8 +173,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     Attributes
     ----------
     y_mean_ : ndarray of shape (n_targets,)
-        The constant prediction of least loss in the samples of the first call: of `fit`, or of
-        the first `partial_fit`. It is the weighted mean of each target; for "absolute_error" its
+        The constant prediction of least loss in the samples of the first call of `fit`, or of the
+        first calls of `partial_fit`, until they have seen 300 samples. It is the weighted mean of each target; for "absolute_error" its
         median, and for "quantile" its quantile.
 
     y_scale_ : ndarray of shape (n_targets,)
@@ -388,8 +388,9 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
         """Train for one pass over a chunk of samples, continuing from the last call.
 
         The moments of the solver continue too, and the learning rate is constant. `max_iter`,
-        `max_updates` and `tol` are not used. Not for "lbfgs". The mean and scale of y in the first
-        chunk standardise the targets of all chunks: it should hold enough samples to tell them.
+        `max_updates` and `tol` are not used. Not for "lbfgs". Chunks may be of any size: the scales
+        of y and of the columns of X, and the "auto" learning rate, follow the samples so far until
+        there are 300, and stay from then on.
 
         Parameters
         ----------

@@ -33,6 +33,8 @@ class AutoRules:
         The targets of the network.
     one_pass : bool
         True in `partial_fit`.
+    earlier : Totals, default=None
+        Of the earlier samples of a stream, as long as they are few.
 
     Examples
     --------
@@ -47,13 +49,13 @@ class AutoRules:
     (100, 15, 0.0)
     """
 
-    def __init__(self, estimator, data, targets, one_pass):
+    def __init__(self, estimator, data, targets, one_pass, earlier=None):
         self.solver, self.hidden_size = estimator.solver, estimator.hidden_size
         self.X, self.n_samples, self.n_features = data.X, len(data.indices), data.X.shape[1]
         self.regresses, self.n_outputs = targets.output in ("identity", "exp"), targets.n_outputs
         self.n_classes = 2 if targets.output == "logistic" else targets.n_outputs
         self.one_pass = one_pass
-        self.summary = DataSummary(data)
+        self.summary = DataSummary(data, earlier)
 
     @cached_property
     def rare(self):
@@ -159,18 +161,17 @@ class AutoRules:
 
         The gradient of a batch of fewer than 32 samples, though more are to come, is mostly noise.
         The rate of "sgd" is multiplied by batch_size/32, so that an epoch moves the weights as far
-        as with larger batches, and the rates of "adamw" and "adam" by the square root.
+        as with larger batches. The rates of "adamw" and "adam", which divide by the noise, are
+        multiplied by its power 3/4.
         """
         if self.solver == "lbfgs":
             return None, 1.0
         small = min(1.0, batch_size / (32 if self.one_pass else min(32, self.n_samples)))
-        import os
-
-        small = small ** float(os.environ.get("POW", "1"))
         rate, first_layer = self._rates_of_large_batches(batch_size)
         return rate * (small if self.solver == "sgd" else small**0.75), first_layer
 
     def _rates_of_large_batches(self, batch_size):
+        """Return the learning rate and its factor for W1, where a batch has 32 samples or more."""
         if self.solver == "sgd":
             squared = self.summary.norms.squared
             if self.regresses:

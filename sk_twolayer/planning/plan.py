@@ -22,6 +22,7 @@ from sk_twolayer.data import (
 from sk_twolayer.network import initialize, n_parameters, unpack
 from sk_twolayer.optimizers import LAZY_SOLVERS, OPTIMIZERS, Schedule
 from sk_twolayer.planning.auto import AutoRules
+from sk_twolayer.planning.stream_start import StreamStart
 from sk_twolayer.planning.warm_start import (
     continue_training,
     remaining_limits,
@@ -152,14 +153,22 @@ def make_plan(estimator, fitted, samples, targets, validation, one_pass):
     earlier = fitted and fitted["_training_state"]
     dtype = fitted["intercepts_"][0].dtype if fitted else computing_dtype(samples[0])
     rng = draw_generator(estimator.random_state, earlier)
+    start = None
+    regresses = isinstance(targets, RegressionTargets)
+    if one_pass and (regresses or "auto" in (estimator.init, estimator.learning_rate)):
+        start = StreamStart.of(fitted)
+    if start and regresses:
+        targets = start.add_targets(targets, *samples[1:])
     plan = Plan(estimator.solver, targets=targets, dtype=dtype, one_pass=one_pass)
     class_counts, split_seed = add_data(plan, estimator, samples, validation, earlier, rng)
-    rules = AutoRules(estimator, plan.data, targets, one_pass)
+    rules = AutoRules(estimator, plan.data, targets, one_pass, start and start.totals)
     add_numbers(plan, estimator, rules)
-    add_state(plan, estimator, fitted, class_counts, rules, rng)
+    add_state(plan, estimator, fitted, class_counts, rules, rng, start)
     plan.state.class_counts, plan.state.split_seed = class_counts, split_seed
     plan.state.generator = rng.get_state()
-    set_learning_rate(plan.state, estimator, rules, plan.batch_size)
+    set_learning_rate(plan.state, estimator, rules, plan.batch_size, start)
+    over = start is None or start.is_over(rules.summary)
+    plan.state.stream_start = None if over else start.as_dict(rules.summary.totals)
     add_optimizer_settings(plan, estimator)
     if not one_pass:
         add_limits(plan, estimator)
@@ -250,7 +259,7 @@ def add_numbers(plan, estimator, rules):
             plan.attributes[name] = vars(estimator)[name]
 
 
-def add_state(plan, estimator, fitted, class_counts, rules, rng):
+def add_state(plan, estimator, fitted, class_counts, rules, rng, start):
     """Draw the state, continue from an earlier one, or resume an interrupted fit."""
     X, solver, validates = plan.data.X, plan.solver, plan.validation is not None
     betas = [float(estimator.beta_1), float(estimator.beta_2)]
@@ -262,7 +271,8 @@ def add_state(plan, estimator, fitted, class_counts, rules, rng):
     if plan.resumed:
         plan.state = resume_fit(fitted, plan.data, class_counts, validates, lazy)
     elif fitted:
-        if plan.keeps_pending:
+        # The scales of all rows are brought up to date when the start of a stream is over.
+        if plan.keeps_pending and not (start and start.is_over(rules.summary)):
             alpha = plan.network_settings["alpha"]
             plan.features = chunk_features(fitted, solver, betas, alpha, X)
         plan.state = continue_training(
@@ -274,11 +284,15 @@ def add_state(plan, estimator, fitted, class_counts, rules, rng):
             lazy,
             plan.features,
         )
+        if start and start.scales is not None:
+            start.rescale(plan.state, rules.summary, plan.features)
         if plan.features is not None:
             columns = keep_columns(X, plan.features, np.empty(X.shape[1], np.int32))
             plan.data = replace(plan.data, X=columns)
     else:
         plan.state = draw_state(estimator, shape, plan.training_dtype, rules, rng)
+        if start and estimator.init == "auto":
+            start.scales, start.unseen = rules.summary.scales, rules.summary.scale_of_unseen
     set_betas(plan.state, betas)
     if lazy and plan.state.pending is None:
         plan.state.pending = PendingUpdates(shape[0])
@@ -288,7 +302,8 @@ def draw_state(estimator, shape, dtype, rules, rng):
     """Return a state with new initial weights."""
     if follows := estimator.init == "auto":
         # Before the parameters and moments are allocated, to bound peak memory.
-        scales, means = rules.summary.column_scales(), rules.summary.column_means()
+        scales, features = rules.summary.column_scales(), rules.summary.totals.features
+        means = rules.summary.totals.means().astype(dtype)
     parameters = np.zeros(n_parameters(*shape), dtype)
     state = TrainingState(shape, parameters, estimator.solver)
     if state.solver != "lbfgs":
@@ -300,22 +315,19 @@ def draw_state(estimator, shape, dtype, rules, rng):
     initialize(W1, W2, b1, b2, init, rng)
     if follows:
         W1 /= scales[:, np.newaxis]
-        b1 -= weighted_rows(W1, rules.summary.totals.features, means)
+        b1 -= means @ (W1 if len(features) == len(W1) else W1[features])
     return state
 
 
-def weighted_rows(W1, features, weights):
-    """Return the sum of some rows of W1, each times its weight."""
-    rows = W1 if len(features) == len(W1) else W1[features]
-    return weights.astype(W1.dtype) @ rows
+def set_learning_rate(state, estimator, rules, batch_size, start):
+    """Set the learning rate, unless training continues with the same `learning_rate`.
 
-
-def set_learning_rate(state, estimator, rules, batch_size):
-    """Set the learning rate, unless training continues with the same `learning_rate`."""
+    At the start of a stream it follows from all samples so far.
+    """
     solver, asked = estimator.solver, estimator.learning_rate
     if asked == "auto" and rules.one_pass and solver in ("adam", "adamw"):
         asked = "auto, for a stream"  # it differs from the rate of a plan
-    if state.asked_rate == asked and solver != "lbfgs":
+    if state.asked_rate == asked and solver != "lbfgs" and not start:
         return  # a rate that has decayed continues so
     state.asked_rate = asked
     if isinstance(asked, str) or solver == "lbfgs":

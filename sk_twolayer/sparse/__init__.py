@@ -15,7 +15,7 @@ from sk_twolayer.sparse.lazy_network import (
     occurring_features,
     read_rows,
 )
-from sk_twolayer.sparse.lazy_updates import PendingUpdates
+from sk_twolayer.sparse.lazy_updates import PendingUpdates, inner_products
 from sk_twolayer.sparse.stream import (
     STREAM_LOCK,
     CurrentWeights,

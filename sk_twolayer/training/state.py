@@ -97,6 +97,8 @@ class TrainingState:
         True in a checkpoint: the state is from the middle of a fit.
     fingerprint : ndarray or None
         Identifies the training samples of a checkpoint.
+    stream_start : dict or None
+        What the first samples of a stream have told, as long as they are few.
 
     Examples
     --------
@@ -133,6 +135,7 @@ class TrainingState:
     best_parameters: np.ndarray | None = None
     under_way: bool = False
     fingerprint: np.ndarray | None = None
+    stream_start: dict | None = None
 
     @property
     def vectors(self):

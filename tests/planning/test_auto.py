@@ -37,9 +37,11 @@ def test_the_automatic_learning_rate_follows_the_norm_of_the_samples(data, as_sp
         scaled = csr_matrix(scale * X) if as_sparse else scale * X
         model = plain_classifier(batch_size=batch_size, max_iter=1, random_state=0)
         assert_allclose(model.fit(scaled, y).learning_rate_, rate)
-    # In a stream, the first chunk sets the rate.
+    # In a stream, the first chunks set the rate, until they have 300 samples.
     model = plain_classifier(random_state=0).partial_fit(100 * X, y, classes=[0, 1, 2])
-    assert_allclose(model.partial_fit(X, y).learning_rate_, 30 / 100**2)
+    assert_allclose(model.learning_rate_, 30 / 100**2)
+    for squared in (10001 / 2, 10002 / 3, 10002 / 3):
+        assert_allclose(model.partial_fit(X, y).learning_rate_, 30 / squared)
     # A sample of weight 2 counts like two samples.
     weights = np.repeat([1, 2], len(X) // 2)
     weighted = plain_classifier(random_state=0, max_iter=1).fit(1e4 * X**2, y, weights)
