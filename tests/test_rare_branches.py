@@ -36,11 +36,11 @@ def test_a_constant_target_scores_1_if_predicted_exactly_and_0_if_not(validated,
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 40])
 @pytest.mark.parametrize("make", [TwoLayerClassifier, TwoLayerRegressor])
-def test_auto_plans_20_epochs_or_400_updates_and_300_for_a_regressor(make, batch_size):
+def test_auto_plans_300_updates_and_15_or_20_epochs_at_least(make, batch_size):
     y = LABELS if make is TwoLayerClassifier else X[:, 0]
-    n_planned = 400 if make is TwoLayerClassifier else 300
+    least = 15 if make is TwoLayerClassifier else 20
     model = make(2, batch_size=batch_size, max_updates=1, random_state=0).fit(X, y)
-    assert model.max_iter_ == max(20, ceil(n_planned / ceil(40 / batch_size)))
+    assert model.max_iter_ == max(least, ceil(300 / ceil(40 / batch_size)))
 
 
 # Input.

@@ -174,8 +174,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     ----------
     y_mean_ : ndarray of shape (n_targets,)
         The constant prediction of least loss in the samples of the first call of `fit`, or of the
-        first calls of `partial_fit`, until they have seen 300 samples. It is the weighted mean of each target; for "absolute_error" its
-        median, and for "quantile" its quantile.
+        first calls of `partial_fit`, until they have seen 300 samples. It is the weighted mean of
+        each target; for "absolute_error" its median, and for "quantile" its quantile.
 
     y_scale_ : ndarray of shape (n_targets,)
         Standard deviation of each target in these samples. For "absolute_error" and "quantile" it
@@ -333,7 +333,7 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     ...     for q in (0.05, 0.95)
     ... )
     >>> inside = (low.predict(x[2000:]) < y[2000:]) & (y[2000:] < high.predict(x[2000:]))
-    >>> 0.87 < inside.mean() < 0.93
+    >>> bool(0.87 < inside.mean() < 0.93)
     True
     >>> y = rng.poisson(np.exp(x[:, 0]))
     >>> counts = TwoLayerRegressor(loss="poisson", random_state=0).fit(x, y)
