@@ -174,8 +174,8 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
     ----------
     y_mean_ : ndarray of shape (n_targets,)
         The constant prediction of least loss in the samples of the first call of `fit`, or of the
-        first calls of `partial_fit`, until they have seen 300 samples. It is the weighted mean of each target; for "absolute_error" its
-        median, and for "quantile" its quantile.
+        first calls of `partial_fit`, until they have seen 300 samples. It is the weighted mean of
+        each target; for "absolute_error" its median, and for "quantile" its quantile.
 
     y_scale_ : ndarray of shape (n_targets,)
         Standard deviation of each target in these samples. For "absolute_error" and "quantile" it

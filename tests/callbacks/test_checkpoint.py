@@ -136,7 +136,7 @@ def test_validation_samples_that_are_given(solver, tmp_path):
 
 def test_a_checkpoint_is_the_fit_of_so_many_epochs(tmp_path):
     samples = {"X_val": X_val.toarray(), "y_val": y_val}
-    for options, given in (({}, {}), ({"learning_rate": 0.5}, samples)):
+    for options, given in (({}, {}), ({"learning_rate": 1.0}, samples)):
         whole = new(max_iter=8, **options).fit(X.toarray(), y, **given)
         n_epochs = 3
         if given:  # so many that the best weights are from an earlier epoch
