@@ -322,7 +322,7 @@ def test_a_memory_mapped_model_continues_training(tmp_path):
     model = TwoLayerClassifier(42, random_state=42).fit([[2.0], [-2.0]], [0, 1])
     joblib.dump(model, tmp_path / "model.joblib")
     loaded = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
-    for _ in range(200):
+    for _ in range(1000):
         loaded.partial_fit([[2.0], [-2.0]], [1, 0])
     assert_array_equal(loaded.predict([[2.0], [-2.0]]), [1, 0])
 

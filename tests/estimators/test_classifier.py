@@ -326,8 +326,9 @@ def test_partial_fit_equals_fit_without_decay(data):
     parts = plain_classifier(**options)
     for _ in range(5):
         parts.partial_fit(X, y, classes=[0, 1, 2])
-    assert_array_equal(parameters(parts), parameters(whole))
-    assert parts.loss_curve_ == whole.loss_curve_
+    # The scales of columns are sums over all samples so far, and agree up to rounding.
+    assert_allclose(parameters(parts), parameters(whole), rtol=1e-9)
+    assert_allclose(parts.loss_curve_, whole.loss_curve_, rtol=1e-12)
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))

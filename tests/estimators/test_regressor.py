@@ -284,11 +284,14 @@ def test_units_of_y_do_not_matter(solver):
     assert_allclose(of_others.loss_curve_, of_y.loss_curve_, rtol=1e-6)
 
 
-def test_a_stream_stays_in_the_units_of_its_first_chunk():
+def test_a_stream_stays_in_the_units_of_its_first_samples():
     X, y, _ = make_samples()
-    model = plain().partial_fit(X[:20], y[:20])
-    first = model.y_mean_, model.y_scale_
-    assert_allclose(first, [[y[:20].mean()], [y[:20].std()]], rtol=1e-12)
+    model, n_samples = plain(), 0
+    while n_samples < 300:
+        model.partial_fit(X[:20], y[:20])
+        n_samples += 20
+        first = model.y_mean_, model.y_scale_
+        assert_allclose(first, [[y[:20].mean()], [y[:20].std()]], rtol=1e-12)
     model.partial_fit(X[20:], 1000 * y[20:])
     assert_array_equal([model.y_mean_, model.y_scale_], first)
     model.fit(X[20:], y[20:])

@@ -51,6 +51,7 @@ def make_state(n_moments=2, dtype=float, seed=0):
         best_parameters=vectors[1],
         under_way=True,
         fingerprint=np.array([4.0, 7.0]),
+        stream_start={"scales": np.array([1.0, 2.0])},
     )
 
 
