@@ -84,7 +84,7 @@ class StreamStart:
             apply_all_pending(state.rows, state.pending, OPTIMIZERS[state.solver])
         totals, known, unseen = summary.totals, summary.totals.features, self.unseen
         columns = summary.occurring
-        if self.is_over(summary):
+        if over := self.is_over(summary):
             columns, unseen = np.arange(state.shape[0]), summary.scale_of_unseen
         at = columns if features is None else np.searchsorted(features, columns)
         at = slice(None) if len(at) == state.shape[0] else at
@@ -105,9 +105,9 @@ class StreamStart:
         if tracks:
             products = inner_products(W1[at], *(rows[at] for rows in moments)) - products
             state.pending.products = state.pending.products + products
-        self.scales = look_up(known, self.totals.features, self.scales, self.unseen)
-        self.scales[np.isin(known, columns)] = scales[np.isin(columns, known)]
-        self.unseen = unseen
+        if not over:  # else there is no next time
+            self.scales = look_up(known, self.totals.features, self.scales, self.unseen)
+            self.scales[np.searchsorted(known, columns)] = scales
 
     def as_dict(self, totals):
         """Return what the next chunk continues from, once these are the totals."""
