@@ -112,7 +112,7 @@ class AutoRules:
         if self.solver == "lbfgs" or self.regresses:
             return 0.0
         if self.solver == "adamw":
-            return 0.5 if self.rare and not self.one_pass else 0.0
+            return 0.5 if not self.one_pass and self.rare else 0.0
         return 0.1
 
     def alpha(self):
