@@ -36,11 +36,15 @@ def test_a_constant_target_scores_1_if_predicted_exactly_and_0_if_not(validated,
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 40])
 @pytest.mark.parametrize("make", [TwoLayerClassifier, TwoLayerRegressor])
-def test_auto_plans_300_updates_and_15_or_20_epochs_at_least(make, batch_size):
+@pytest.mark.parametrize("n_samples", [40, 80])
+def test_auto_plans_updates_and_epochs_at_least(make, batch_size, n_samples):
     y = LABELS if make is TwoLayerClassifier else X[:, 0]
-    least = 15 if make is TwoLayerClassifier else 20
-    model = make(2, batch_size=batch_size, max_updates=1, random_state=0).fit(X, y)
-    assert model.max_iter_ == max(least, ceil(300 / ceil(40 / batch_size)))
+    least, planned = (
+        (15, 300) if make is TwoLayerClassifier else (20, 150 if n_samples <= 64 else 300)
+    )
+    X_, y = (np.concatenate([array, array])[:n_samples] for array in (X, y))
+    model = make(2, batch_size=batch_size, max_updates=1, random_state=0).fit(X_, y)
+    assert model.max_iter_ == max(least, ceil(planned / ceil(n_samples / batch_size)))
 
 
 # Input.

@@ -82,12 +82,11 @@ def expected_failures(estimator):
     """Return the checks that cannot pass, and why.
 
     Two checks compare 15 weighted samples with 27 repeated samples. Batches drawn with replacement,
-    dropped units and held-out samples differ between the two. With relu, the rounding of a sum can
-    decide on which side of a kink L-BFGS continues, or a regressor whose error is nearly zero.
+    dropped units and held-out samples differ between the two. With L-BFGS and relu, the rounding of
+    a sum can decide on which side of a kink the training continues.
     """
     drops = estimator.dropout not in ("auto", 0)  # "auto" occurs only with solvers without dropout
-    rounds = estimator.solver == "lbfgs" or isinstance(estimator, TwoLayerRegressor)
-    rounds = rounds and estimator.activation == "relu"
+    rounds = estimator.solver == "lbfgs" and estimator.activation == "relu"
     failures = {}
     if estimator.replacement or drops or rounds or estimator.early_stopping:
         check = "check_sample_weight_equivalence_on_{}_data".format
