@@ -288,7 +288,7 @@ def test_it_learns_a_table():
     X = pd.DataFrame({"number": NUMBER, "colour": CATEGORY})
     assert fit(X, y, TwoLayerClassifier(random_state=0)).score(X, y) == 1
     t = np.where(CATEGORY == "red", 1.0, -1.0) * (NUMBER > 0)
-    assert fit(X, t, TwoLayerRegressor(random_state=0)).score(X, t) > 0.98
+    assert fit(X, t, TwoLayerRegressor(random_state=0)).score(X, t) > 0.95
 
 
 def test_targets_of_every_kind():
