@@ -1,8 +1,8 @@
 """Planning: from hyper-parameters and data to everything that training needs.
 
 ``auto`` holds the rules behind "auto" hyper-parameters; ``plan`` decides everything before the
-first update; ``stream_start`` learns scales from the first samples of a stream; ``warm_start``
-continues from an earlier call, or resumes an interrupted fit.
+first update; ``starting_state`` draws the weights, or has them continued by ``warm_start``, which
+also resumes interrupted fits; ``stream_start`` learns scales from the first samples of a stream.
 """
 
 from sk_twolayer.planning.plan import Plan, make_plan

@@ -100,10 +100,10 @@ class AutoRules:
         """
         if self.solver == "lbfgs":
             return 200
-        if self.rare:
+        if not self.one_pass and self.rare:
             return max(6, ceil(140 / updates_per_epoch))
-        least, updates = (20, 150 if self.n_samples <= 64 else 300) if self.regresses else (15, 300)
-        return max(least, ceil(updates / updates_per_epoch))
+        updates = 150 if self.regresses and self.n_samples <= 64 else 300
+        return max(20 if self.regresses else 15, ceil(updates / updates_per_epoch))
 
     def dropout(self):
         """Return 0 for "adamw", but 0.5 in `fit` if features are rare; 0.1 for "adam" and "sgd".
@@ -176,13 +176,13 @@ class AutoRules:
     def _rates_of_large_batches(self, batch_size):
         """Return the learning rate and its factor for W1, where a batch has 32 samples or more."""
         if self.solver == "sgd":
-            squared = self.summary.norms.squared
+            squared = self.summary.squared
             if self.regresses:
                 curvature = self.hidden_size + 2 * self.n_outputs * min(squared, 1e300)
                 return min(0.1, 1 / curvature), 1.0
             squared = max(squared, 1)
             return min(max(0.1, sqrt(batch_size) / 32 / squared), 30 / squared), 1.0
-        bound = 1 / max(self.summary.norms.l1, 1e-300)
+        bound = 1 / max(self.summary.l1, 1e-300)
         share = 1 / 3 if self.one_pass else 1.0
         if self.solver == "adam":
             return share * min(0.02, bound), 1.0
