@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from sklearn.base import clone, is_regressor
 
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "shared"))
-from faults import PACKAGE, frozen
+from estimator_state import frozen
+from faults import PACKAGE
 
 # Phrases from errors of NumPy and Python. Such errors do not tell a user what to change.
 RAW = re.compile(

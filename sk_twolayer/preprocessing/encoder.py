@@ -6,7 +6,7 @@ that is linear within the bins is a linear function of the inputs.
 """
 
 from numbers import Integral
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -36,9 +36,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     - for each column in which `fit` saw missing values (NaN) 1 where one is missing, and else 0.
 
     The edges of the bins are quantiles from 1 % to 99 % of the samples, without duplicates. A value
-    that makes up the share of a bin is an edge, and the quantiles are those of the other values. If
-    a column has at most ``n_bins + 1`` distinct values, these are the edges, so that the network's
-    input can be any function of the column.
+    that makes up the share of a bin is an edge, and the other edges are quantiles of the other
+    values. If a column has at most ``n_bins + 1`` distinct values, these are the edges, so that the
+    network's input can be any function of the column.
 
     Missing values are 0 in all columns of the first two kinds. A column that is constant, up to the
     rounding of its values, has no bins and is 0, whatever its values are later. Values beyond those
@@ -100,7 +100,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     __module__ = "sk_twolayer.preprocessing"
 
-    _parameter_constraints = {  # noqa: RUF012
+    _parameter_constraints: ClassVar = {
         "n_bins": [Interval(Integral, 0, None, closed="left")],
         "max_features": [Interval(Integral, 0, None, closed="left")],
         "dtype": [Options(type, {np.float32, np.float64}), None],

@@ -8,6 +8,7 @@ import pytest
 import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 from plain_model import SOLVERS
+from plain_settings import PLAIN_REGRESSOR, plain_regressor
 from scipy.sparse import csr_array
 from scipy.special import xlogy
 from scipy.stats import norm
@@ -38,21 +39,9 @@ ALL_SOLVERS = ["adamw", "adam", "sgd", "lbfgs"]
 over_losses = pytest.mark.parametrize("loss", LOSSES)
 over_solvers = pytest.mark.parametrize("solver", ALL_SOLVERS)
 
-# No update depends on the length of the training.
-PLAIN = {
-    "hidden_size": 6,
-    "alpha": 0.01,
-    "learning_rate": 0.02,
-    "learning_rate_schedule": "constant",
-    "warmup_fraction": 0.0,
-    "dropout": 0.0,
-    "n_iter_no_change": None,
-    "random_state": 0,
-}
-
 
 def plain(loss, **options):
-    return TwoLayerRegressor(**PLAIN | LOSSES[loss] | options)
+    return plain_regressor(**LOSSES[loss] | options)
 
 
 def make_samples(n_targets=2, n=60, seed=0):
@@ -204,7 +193,9 @@ def test_full_batch_epochs_of_poisson_equal_mlp_regressors():
     X, y, w = make_samples(1)
     common = {"loss": "poisson", "activation": "tanh", "solver": "sgd", "batch_size": 60}
     peer = MLPRegressor(hidden_layer_sizes=6, alpha=0.5, learning_rate_init=0.01, **common)
-    ours = TwoLayerRegressor(**PLAIN | common | {"alpha": 0.5 / w.sum(), "learning_rate": 0.01})
+    ours = TwoLayerRegressor(
+        **PLAIN_REGRESSOR | common | {"alpha": 0.5 / w.sum(), "learning_rate": 0.01}
+    )
     mean = w @ y / w.sum()
     peer.partial_fit(X, y / mean, sample_weight=w)
     ours.partial_fit(X, y, sample_weight=w)

@@ -11,6 +11,7 @@ import skops.io
 from estimator_state import assert_same_state, state
 from numpy.testing import assert_allclose, assert_array_equal
 from plain_model import SOLVERS
+from plain_settings import plain_regressor as plain
 from scipy.sparse import csr_array
 from sklearn.datasets import load_diabetes, make_friedman1, make_regression
 from sklearn.linear_model import LinearRegression, Ridge
@@ -28,22 +29,6 @@ from sk_twolayer.network import TwoLayerNetwork
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 ACTIVATIONS = ["identity", "logistic", "relu", "tanh"]
-
-# No update depends on the length of the training, and only initial weights and batches are random.
-PLAIN = {
-    "hidden_size": 6,
-    "alpha": 0.01,
-    "learning_rate": 0.02,
-    "learning_rate_schedule": "constant",
-    "warmup_fraction": 0.0,
-    "dropout": 0.0,
-    "n_iter_no_change": None,
-    "random_state": 0,
-}
-
-
-def plain(**options):
-    return TwoLayerRegressor(**PLAIN | options)
 
 
 def make_samples(n_targets=1, n=60, seed=0):
@@ -391,7 +376,10 @@ def make_sparse_samples(n=120, n_features=200, seed=0):
 def test_sparse_and_dense_samples_give_the_same(solver):
     X, Y = make_sparse_samples()
     options = {"solver": solver, "batch_size": 10, "max_iter": 5}
-    dense, sparse = plain(**options).fit(X, Y), plain(**options).fit(csr_array(X), Y)
+    dense, sparse = (
+        plain(**options).fit(X, Y),
+        plain(**options).fit(csr_array(X), Y),
+    )
     for a, b in zip(arrays(dense), arrays(sparse), strict=True):
         assert_allclose(a, b, rtol=1e-6, atol=1e-9)
     assert_allclose(sparse.predict(csr_array(X)), dense.predict(X), rtol=1e-6, atol=1e-6)

@@ -9,6 +9,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
@@ -130,9 +131,6 @@ def test_one_pipeline_for_a_frame_of_all_kinds():
 
 
 def test_arrow_columns():
-    pytest.importorskip("pyarrow")
-    import pyarrow as pa
-
     types = {
         "int64[pyarrow]": holed(HOURS),
         "double[pyarrow]": holed(NUMBER),

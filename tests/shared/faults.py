@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 
 import scipy.optimize
-from estimator_state import frozen  # noqa: F401 -- the fuzzing takes it from here
 
 import sk_twolayer
 
