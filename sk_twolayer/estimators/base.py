@@ -336,11 +336,7 @@ class BaseTwoLayerNetwork(
     def _publish(self, plan, attributes, interrupts=None):
         """Publish the fitted attributes in one assignment; undo it if Ctrl-C came meanwhile."""
         fitted = dict(vars(self))
-        for name in (
-            "coefs_",
-            "n_features_in_",
-            "feature_names_in_",
-        ):  # they may be absent now
+        for name in ("coefs_", "n_features_in_", "feature_names_in_"):  # may be absent now
             fitted.pop(name, None)
         before, self.__dict__ = vars(self), fitted | attributes
         if interrupts and interrupts.n_noted:
