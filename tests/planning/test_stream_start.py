@@ -12,6 +12,8 @@ from sklearn.datasets import load_digits, make_friedman1
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
+from sk_twolayer.data import Data, DataSummary
+from sk_twolayer.planning.stream_start import StreamStart
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(0.2, 1, (400, 6)) * np.logspace(-2, 3, 6) * (RNG.random((400, 6)) < 0.7)
@@ -139,3 +141,23 @@ def test_settings_that_are_numbers_learn_nothing(kind):
     model = TwoLayerClassifier(5, **options)
     stream(model, X, Y > 0, [1, 2], kind)
     assert vars(model)["_training_state"].stream_start is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", STREAMING_SOLVERS)
+def test_a_velocity_is_rescaled_with_the_weights_and_running_means_are_not(solver, kind):
+    model = TwoLayerRegressor(5, solver=solver, random_state=0)
+    model.partial_fit(KINDS[kind](X[:20]), Y[:20])
+    start, state = StreamStart.of(vars(model)), model._training_state.copy()
+    if state.pending is None:
+        state.parameters = np.concatenate([a.ravel() for a in (*model.coefs_, *model.intercepts_)])
+    W1, *moments = (rows.copy() for rows in state.rows)
+    summary = DataSummary(Data(KINDS[kind](X[20:100]), np.zeros((80, 1)), None), start.totals)
+    start.rescale(state, summary, None)
+    rescaled_W1, *rescaled = state.rows
+    ratios = rescaled_W1 / W1
+    assert_allclose(ratios, np.broadcast_to(ratios[:, :1], ratios.shape))  # one for each feature
+    assert np.abs(np.log(ratios)).max() > 0.01
+    for before, after in zip(moments, rescaled, strict=True):
+        expected = before * ratios if solver == "sgd" else before
+        assert_allclose(after, expected, rtol=1e-12)
