@@ -27,7 +27,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from sk_twolayer.estimators import base
-from sk_twolayer.planning import plan
+from sk_twolayer.planning import starting_state
 from sk_twolayer.sparse import stream
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -533,7 +533,8 @@ def test_a_pickle_of_another_thread_waits_for_an_exchange_of_rows(solver, monkey
 
 @pytest.mark.parametrize("solver", ["sgd", "adamw"])
 @pytest.mark.parametrize(
-    ("module", "when"), [(plan, "continue_training"), (base, "train"), (base, "exchanged")]
+    ("module", "when"),
+    [(starting_state, "continue_training"), (base, "train"), (base, "exchanged")],
 )
 def test_reading_the_weights_does_not_disturb_a_call(solver, module, when, monkeypatch):
     model = train(new(solver=solver), "sparse", CHUNKS[:3])
