@@ -160,7 +160,7 @@ def metrics_of(task, model, X, y, n_classes):
     return accuracy, log_loss(y, probabilities, labels=np.arange(n_classes)), area
 
 
-def measure(task, tables, most, seeds):
+def measure(task, tables, contenders, most, seeds):
     """Return {contender: array of shape (n_tables, n_metrics + 1)}; the last column is seconds."""
     results = {}
     for table, (X, y) in tables.items():
@@ -257,17 +257,18 @@ def draw_figure(path, results_of):
     print(f"\nfigure: {path}")
 
 
-def main(folder, only, most, seeds, figure):
+def main(contenders, tables, only, most, seeds, figure):
+    """Measure the contenders on the tables of a folder, and print and draw what came out."""
     warnings.simplefilter("ignore")
     results_of = {}
     for task in METRICS:
-        tables = load_tables(folder / task)
-        tables = {name: tables[name] for name in tables if not only or name in only}
-        if tables:
-            results_of[task] = measure(task, tables, most, seeds)
+        of_task = load_tables(tables / task)
+        of_task = {name: of_task[name] for name in of_task if not only or name in only}
+        if of_task:
+            results_of[task] = measure(task, of_task, contenders, most, seeds)
     if not results_of:
         raise SystemExit(
-            f"No table was found in {folder}/classification or {folder}/regression: expected CSV "
+            f"No table was found in {tables}/classification or {tables}/regression: expected CSV "
             f"files with a column 'target'."
         )
     for task, results in results_of.items():
@@ -276,14 +277,18 @@ def main(folder, only, most, seeds, figure):
         draw_figure(figure, results_of)
 
 
-if __name__ == "__main__":
+def options(description):
+    """Read the options of the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tables", type=Path, required=True, help="folder with the tables")
     parser.add_argument("--only", nargs="+", help="names of the tables to use; all by default")
     parser.add_argument("--most", type=int, default=3000, help="samples of a table (default 3000)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of samples and models")
     parser.add_argument("--figure", type=Path, help="file for a figure of score and seconds")
-    arguments = parser.parse_args()
-    main(*vars(arguments).values())
+    return vars(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main(contenders, **options(__doc__))
