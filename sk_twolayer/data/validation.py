@@ -22,9 +22,8 @@ from sk_twolayer.data.weights import cast_weights, check_weights
 quiet = np.errstate(over="ignore", invalid="ignore")
 
 REAL_NUMBERS = (
-    "The network computes with real numbers. Encode categories, for example with OneHotEncoder in "
-    "a ColumnTransformer, and turn dates and durations into numbers by dividing by a unit, as in "
-    "(X - X.min()) / np.timedelta64(1, 'D')."
+    "The network computes with real numbers. sk_twolayer.preprocessing.tabular_pipeline puts an "
+    "encoding of categories, dates and missing values in front of it."
 )
 
 
@@ -162,8 +161,10 @@ def validate_numbers(estimator, X, **options):
         dtype = (validated[0] if "y" in options else validated).dtype
         if dtype.kind not in "fiub":
             raise ValueError(f"X has dtype {dtype}. {REAL_NUMBERS}")
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError) as error:
         refuse_columns(X)
+        if "X contains NaN" in str(error):
+            error.add_note(REAL_NUMBERS)
         raise
     return validated
 
@@ -185,8 +186,8 @@ def refuse_before_conversion(X):
     if isinstance(dtype, np.dtype) and kind in "SUV":
         raise ValueError(
             f"X has dtype {dtype}, and the network computes with real numbers. Convert "
-            f"strings of digits with X.astype(float), and encode categories, for example "
-            f"with sklearn.preprocessing.OneHotEncoder."
+            f"strings of digits with X.astype(float). Categories are encoded by "
+            f"sk_twolayer.preprocessing.tabular_pipeline."
         )
 
 

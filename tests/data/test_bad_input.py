@@ -45,8 +45,8 @@ def changed(container, attribute, position, value):
 # Samples.
 
 NOT_NUMBERS = [
-    ("M8[s]", "X has dtype datetime64.*dividing by a unit"),
-    ("m8[s]", "X has dtype timedelta64.*dividing by a unit"),
+    ("M8[s]", "X has dtype datetime64.*tabular_pipeline"),
+    ("m8[s]", "X has dtype timedelta64.*tabular_pipeline"),
     ("c16", "Complex data not supported: X has dtype complex128"),
     ("U9", r"X has dtype <U9.*X.astype\(float\)"),
     ("S9", r"X has dtype \|S9.*X.astype\(float\)"),

@@ -341,7 +341,7 @@ def frame(module, **columns):
 
 @pytest.mark.parametrize("module", [pd, pl])
 def test_a_column_of_strings_is_named(module):
-    message = r"'colour' of X .*'(red|blue)'.*OneHotEncoder.*ColumnTransformer"
+    message = r"'colour' of X .*'(red|blue)'.*tabular_pipeline"
     strings = frame(module, colour=COLOURS.tolist())
     assert_refused(strings, message)
     if module is pd:
@@ -357,8 +357,8 @@ def test_a_column_of_strings_is_named(module):
 def test_a_column_of_strings_is_named_in_arrays_of_objects_and_in_lists():
     strings = X.astype(object)
     strings[:, 2] = COLOURS
-    assert_refused(strings, r"Column 2 of X .*'red'.*OneHotEncoder.*ColumnTransformer")
-    assert_refused(strings.tolist(), r"Column 2 of X .*'red'.*OneHotEncoder.*ColumnTransformer")
+    assert_refused(strings, r"Column 2 of X .*'red'.*tabular_pipeline")
+    assert_refused(strings.tolist(), r"Column 2 of X .*'red'.*tabular_pipeline")
 
 
 @pytest.mark.parametrize(
@@ -368,14 +368,14 @@ def test_a_column_of_strings_is_named_in_arrays_of_objects_and_in_lists():
 def test_a_column_of_objects_is_named(value, error):
     objects = X.astype(object)
     objects[3, 1] = value
-    assert_refused(objects, r"Column 1 of X holds .*Encode", error)
+    assert_refused(objects, r"Column 1 of X holds .*tabular_pipeline", error)
 
 
 @pytest.mark.parametrize("values", [DATES, pd.date_range("2020", periods=60).tolist()])
 @pytest.mark.parametrize("module", [pd, pl])
 def test_a_column_of_dates_is_named(module, values):
     assert_refused(
-        frame(module, when=values), "'when' of X .*dividing by a unit", (ValueError, TypeError)
+        frame(module, when=values), "'when' of X .*tabular_pipeline", (ValueError, TypeError)
     )
 
 
@@ -398,7 +398,7 @@ def test_a_column_that_numpy_does_not_promote_is_named(values):
 @pytest.mark.parametrize("dtype", [pl.Date, pl.Datetime("us"), pl.Duration("us"), pl.Time])
 def test_a_column_that_polars_makes_numbers_of_is_named(dtype):
     assert_refused(
-        frame(pl, when=pl.Series(range(60)).cast(dtype)), "'when' of X has dtype .*by a unit"
+        frame(pl, when=pl.Series(range(60)).cast(dtype)), "'when' of X has dtype .*tabular_pipeline"
     )
 
 
@@ -411,6 +411,20 @@ def test_missing_values_are_still_called_missing():
         assert_refused(missing, "Input X contains NaN")
     missing = frame(pd, colour=pd.array([pd.NA] * 60, dtype="string"))
     assert_refused(missing, "'colour' of X holds <NA>", TypeError)
+
+
+@pytest.mark.parametrize("make", ESTIMATORS)
+@pytest.mark.parametrize("container", [np.array, pd.DataFrame, csr_array])
+def test_missing_values_lead_to_the_pipeline_that_encodes_them(make, container):
+    missing = X.copy()
+    missing[3, 1] = np.nan
+    with pytest.raises(ValueError, match="X contains NaN") as caught:
+        make().fit(container(missing), y)
+    assert "tabular_pipeline" in caught.value.__notes__[0]
+    missing[3, 1] = np.inf
+    with pytest.raises(ValueError, match="X contains infinity") as caught:
+        make().fit(container(missing), y)
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_columns_of_numbers_of_any_kind_are_welcome():
