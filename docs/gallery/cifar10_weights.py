@@ -5,10 +5,10 @@ What hidden units see in photographs
 CIFAR-10 has 50,000 training photographs of 32 x 32 pixels. The weights of a hidden unit form an
 image of the same size, which shows what activates the unit.
 
-This script does not run when the site is built: it takes a quarter of an hour and downloads 170 MB.
-Its pictures and numbers were made on 2026-11-25 by ``examples/sweep.py --dataset cifar10``,
-``cifar10_best.py`` and ``cifar10_patches.py``, on two cores of a shared x86-64 machine. The images
-were JPEG re-encodings, which differ slightly from the originals.
+This script takes a quarter of an hour and downloads 170 MB, so it does not run when the site is
+built. ``examples/sweep.py --dataset cifar10``, ``cifar10_best.py`` and ``cifar10_patches.py`` made
+its pictures and numbers on 2026-11-25, on two cores of a shared x86-64 machine. The images were
+JPEG re-encodings, which differ slightly from the originals.
 """
 
 # sphinx_gallery_thumbnail_path = 'cifar10_best_weights.png'
@@ -31,9 +31,8 @@ fold[49_000:] = 0
 # The exercise's first settings
 # -----------------------------
 #
-# After a thousand updates with a small learning rate, the validation accuracy is 0.305, and the
-# hidden units are nearly equal. Each is a blur in one of a few colours, and some look like the
-# front of a car.
+# After 1,000 updates with a small learning rate, the validation accuracy is 0.305. The hidden units
+# are nearly equal: each is a blur in one of a few colours, and some look like the front of a car.
 
 network = TwoLayerClassifier(
     50,
@@ -65,9 +64,9 @@ WeightsDisplay.from_estimator(model, (32, 32, 3), quantile=0.99)
 # The exercise's sweep
 # --------------------
 #
-# With the best of the exercise's learning rates and penalties, and twice as many updates, the
-# accuracy is 0.505. Now the units differ: patches of one colour, bands like sky and ground, and
-# blurred shapes.
+# The best of the exercise's learning rates and penalties, with twice as many updates, has an
+# accuracy of 0.505. Now the units differ. They show patches of one colour, bands like sky and
+# ground, and blurred shapes.
 
 network.set_params(max_updates=2000)
 rates_and_penalties = {
@@ -88,9 +87,9 @@ WeightsDisplay.from_estimator(search, (32, 32, 3), quantile=0.99)
 #
 # ``examples/cifar10_best.py`` trains 2,000 units on the 300 whitened principal axes of the images,
 # with twelve shifted and mirrored versions of each image. The test accuracy is 0.669. The axes are
-# a linear map of the pixels, so the weights can still be drawn as images. They show edges, gratings
-# and opposed colours, like the first layer of a convolutional network. But each unit looks at one
-# place in the image: this network cannot know that the same edge at another place is similar.
+# linear in the pixels, so the weights can still be drawn as images. They show edges, gratings and
+# opposed colours, like the first layer of a convolutional network. But each unit sees one place in
+# the image. This network cannot know that the same edge at another place is similar.
 #
 # .. image:: /cifar10_best_weights.png
 #    :alt: Weights of the 100 most important of 2,000 hidden units: edges, gratings and colours
@@ -102,9 +101,9 @@ WeightsDisplay.from_estimator(search, (32, 32, 3), quantile=0.99)
 #
 # ``examples/cifar10_patches.py`` follows Coates, Ng and Lee (2011). k-means finds 1,600 centroids
 # of small whitened patches. A transformer measures how close the patches in each quarter of an
-# image are to each centroid, and the network follows in the same pipeline. The test accuracy is
-# 0.761, and the script takes 7.9 minutes. Here an edge gives the same features at any place within
-# a quarter.
+# image are to each centroid. So an edge has the same features at any place within a quarter. The
+# network is the next step of the pipeline. The test accuracy is 0.761, and the script takes 7.9
+# minutes.
 #
 # .. image:: /cifar10_patches_centroids.png
 #    :alt: Centroids of whitened patches: edges, bars and corners, grey and coloured

@@ -2,9 +2,9 @@
 Callbacks live
 ==============
 
-With scikit-learn 1.9 and newer, callbacks observe a fit: a progress bar, a monitor that scores each
-epoch, or a custom class. They can be set on a network, a pipeline or a search. The result of the
-fit is the same with and without them.
+Callbacks observe a fit: a progress bar, a monitor that scores each epoch, or a class of your own.
+They need scikit-learn 1.9 or newer. You can set them on a network, a pipeline or a search. Unless
+a callback stops it, the fit has the same result as without callbacks.
 """
 
 import matplotlib.pyplot as plt
@@ -20,9 +20,9 @@ X, y = make_moons(400, noise=0.2, random_state=0)
 # A custom callback
 # -----------------
 #
-# A callback has four methods. This one stores predictions after some of the epochs: it receives the
-# network as it would be if the fit ended there. A callback that returns True ends the fit; this one
-# never does.
+# A callback has four methods. This one stores predictions after some of the epochs. After each
+# epoch it receives the network as it would be if the fit ended there. A callback ends the fit by
+# returning True; this one never does.
 
 first, second = np.meshgrid(np.linspace(-2, 3, 150), np.linspace(-1.6, 2.1, 150))
 points = np.column_stack([first.ravel(), second.ravel()])
@@ -70,9 +70,9 @@ plt.show()
 # The monitor's log
 # -----------------
 #
-# scikit-learn's `ScoringMonitor` was set on the same fit. Its log has a row for each epoch and a
-# row for the whole fit, with any number of scores. Here the monitor scores the training samples. It
-# scores validation samples if ``X_val`` and ``y_val`` are passed to `fit`.
+# The same fit had scikit-learn's `ScoringMonitor`, which may compute any number of scores. Its log
+# has a row for each epoch and a row for the whole fit. Here the monitor scores the training
+# samples. If you pass ``X_val`` and ``y_val`` to `fit`, it scores the validation samples.
 
 log = monitor.get_logs().data_as_pandas
 log = log[log["task_name"] == "epoch"].sort_values("task_id")
@@ -89,12 +89,14 @@ plt.show()
 # ---------------------------
 #
 # On a search, scikit-learn's `ProgressBar` shows a tree, from the search down to the epochs of each
-# network, also in other processes. Its final state is this::
+# network. It also works if the fits run in other processes::
 #
 #     from sklearn.callback import ProgressBar
 #
 #     search = GridSearchCV(model, {"hidden_size": [10, 50]}, cv=2, n_jobs=2)
 #     search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
+#
+# The final state of the bar is this:
 #
 # .. code-block:: none
 #

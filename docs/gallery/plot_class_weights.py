@@ -2,9 +2,9 @@
 Class weights on an imbalanced table
 ====================================
 
-If one sample in twenty belongs to the class that matters, a network that never predicts this class
-is correct in 95 % of the cases. `class_weight` sets the cost of an error on each class, so that the
-network avoids the expensive errors.
+Suppose that one sample in twenty belongs to the class that matters. A network that never predicts
+this class has an accuracy of 95 %. `class_weight` sets the cost of an error on each class. With a
+larger weight of the rare class, the network finds more of its samples.
 """
 
 import matplotlib.pyplot as plt
@@ -27,8 +27,8 @@ for label, count in zip(*np.unique(y_train, return_counts=True), strict=True):
 # Which class is taken for which
 # ------------------------------
 #
-# The rows of each matrix are the true classes, and sum to 1. The columns are the predictions. With
-# "balanced", both classes have the same total weight in the loss, whatever their frequencies.
+# The rows of each matrix are the true classes, and the columns are the predictions. Each row sums
+# to 1. With "balanced", both classes have the same total weight in the loss.
 
 weights = {
     "no weights": None,
@@ -48,8 +48,8 @@ plt.show()
 # ----------------------------
 #
 # With a larger weight of the faulty parts, the network finds more of them, and suspects more sound
-# parts. The weights change the probabilities, too. They are no longer the probabilities that a part
-# is faulty: they are what these would be if the classes were as frequent as their weights suggest.
+# parts. The weights also change the probabilities. They are then the probabilities in a population
+# in which the classes are as frequent as their weights suggest.
 
 counts = [1, 2, 4, 8, 16, 32]
 recall, precision = [], []

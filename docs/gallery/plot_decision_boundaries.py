@@ -2,9 +2,9 @@
 Decision boundaries as hidden units grow
 ========================================
 
-Each relu unit folds the plane along a straight line: it is zero on one side, and grows with the
-distance on the other. The network is a sum of such folds. With few units the decision boundary has
-corners, and with many units it is smooth.
+Each relu unit folds the plane along a straight line. The unit is zero on one side of the line, and
+grows with the distance on the other side. The network is a sum of such folds. With few units the
+decision boundary has corners, and with many units it looks smooth.
 """
 
 import matplotlib.pyplot as plt
@@ -18,9 +18,9 @@ X, y = make_moons(600, noise=0.18, random_state=0)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 
 # %%
-# The data set is small, so the solver is L-BFGS on all samples at once. The dashed lines are the
-# folds, where the input of a hidden unit is zero. On the white line both classes are equally
-# likely.
+# The data set is small, so the solver is L-BFGS, which uses all samples at once. On each dashed
+# line, the input of a hidden unit is zero: these are the folds. On the white line, both classes are
+# equally likely.
 
 first, second = np.meshgrid(np.linspace(-2, 3, 200), np.linspace(-1.6, 2.1, 200))
 figure, axes = plt.subplots(2, 3, figsize=(9.5, 6), sharex=True, sharey=True, layout="constrained")
@@ -46,6 +46,5 @@ figure.colorbar(regions, ax=axes, label="probability of the red class", ticks=[0
 plt.show()
 
 # %%
-# One unit can do no more than a linear model. With three units the boundary has the shape of the
-# moons. More units only make it smoother: with a penalty on the weights, unnecessary units do no
-# harm.
+# One unit gives a linear boundary. With three units the boundary has the shape of the moons. More
+# units only make it smoother. Unnecessary units do no harm, since the weights are penalised.

@@ -2,9 +2,9 @@
 The exercise on digits
 ======================
 
-The two-layer exercise of CS231n trains a network on small images, plots its loss, and draws what
-its hidden units have learned. This script does the same on the 1,797 handwritten digits of 8 x 8
-pixels that come with scikit-learn. It uses the exercise's methods: gradient descent on
+The two-layer exercise of CS231n trains a network on small images, plots its loss, and draws the
+weights of its hidden units. This script does the same on the 1,797 handwritten digits of 8 x 8
+pixels that come with scikit-learn. The methods are those of the exercise: gradient descent on
 mini-batches without momentum, a learning rate that decays after each epoch, small initial weights,
 and an L2 penalty.
 """
@@ -40,9 +40,9 @@ print(f"after {model.n_updates_} updates: test accuracy {model.score(X_test, y_t
 # How it learned
 # --------------
 #
-# The loss of a single batch is noisy, as each batch contains other digits. The loss is flat while
-# the weights are too small to pass the gradient on, and then falls fast. ``early_stopping`` holds
-# out a tenth of the digits; the accuracy on them follows the training accuracy.
+# The loss of a batch is noisy, since each batch contains other digits. At first the loss is flat,
+# because small weights make small gradients. Then it falls fast. ``early_stopping`` holds out a
+# tenth of the digits. The accuracy on them follows the training accuracy.
 
 LossCurveDisplay.from_estimator(model)
 plt.show()
@@ -53,8 +53,8 @@ plt.show()
 #
 # Each small image shows the 64 weights of one hidden unit, arranged like the pixels of a digit. Ink
 # on red pixels increases the input of the unit, and ink on blue pixels decreases it. The weights
-# show strokes, arcs and gaps at certain places. The units are sorted by importance. The penalty has
-# shrunk the last ones, which are not needed, almost to zero.
+# show strokes, arcs and gaps at certain places. The units are sorted by importance. The last ones
+# are not needed, and the penalty has shrunk their weights almost to zero.
 
 WeightsDisplay.from_estimator(model, (8, 8), cmap="RdBu_r")
 plt.show()
@@ -63,7 +63,7 @@ plt.show()
 # What it gets wrong
 # ------------------
 #
-# The errors themselves say more than their number.
+# These are the first test digits that the network gets wrong.
 
 # sphinx_gallery_thumbnail_number = 2
 predicted = model.predict(X_test)

@@ -3,10 +3,9 @@ Early stopping by a scorer
 ==========================
 
 ``early_stopping=True`` holds out samples, scores the network on them after each epoch, and keeps
-the weights of the best epoch. `scoring` defines which epoch is best, and takes any of
-scikit-learn's scorers. On an imbalanced data set, accuracy hardly distinguishes a good network from
-one that never predicts the rare class. Balanced accuracy does: it is the mean of the recalls of
-both classes.
+the weights of the best epoch. `scoring` defines which epoch is best, and accepts any scikit-learn
+scorer. On imbalanced classes, accuracy hardly distinguishes a good network from one that never
+predicts the rare class. Balanced accuracy does: it is the mean of the recalls of both classes.
 """
 
 import matplotlib.pyplot as plt
@@ -23,8 +22,8 @@ X, y = make_classification(
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
 
 # %%
-# The three networks differ only in the scorer. The same samples are held out, and until the first
-# network stops, all have the same weights, bit for bit. Only the epoch that is kept differs.
+# The three networks differ only in the scorer. They hold out the same samples, and they have the
+# same weights, bit for bit, until one of them stops. What differs is the epoch that each keeps.
 
 scorers = ["accuracy", "neg_log_loss", "balanced_accuracy"]
 figure, axes = plt.subplots(1, 3, figsize=(10, 4), layout="constrained")
@@ -39,7 +38,7 @@ for ax, scoring in zip(axes, scorers, strict=True):
         random_state=0,
     ).fit(X_train, y_train)
     scores = model.validation_scores_
-    kept = len(scores) - 1 - np.argmax(scores[::-1])  # of equally good epochs, the last is kept
+    kept = len(scores) - 1 - np.argmax(scores[::-1])  # among equal scores, the last epoch is kept
     ax.plot(np.arange(1, len(scores) + 1), scores, color="tab:orange")
     ax.plot(kept + 1, scores[kept], "o", color="tab:red", label=f"kept: epoch {kept + 1}")
     ax.set(xlabel="epoch", ylabel=f"{scoring} on held-out samples")
@@ -49,6 +48,6 @@ for ax, scoring in zip(axes, scorers, strict=True):
 plt.show()
 
 # %%
-# The curve of balanced accuracy is less smooth than the others, as it depends on the few samples of
-# the rare class: 66 of the 900 held-out samples. The difference between the networks varies with
-# the data: on similar data sets it is often smaller, and sometimes has the other sign.
+# The curve of balanced accuracy is less smooth than the others, since it depends on the few samples
+# of the rare class: 66 of the 900 held-out samples. The difference between the networks varies with
+# the data. On similar data sets it is often smaller, and sometimes has the opposite sign.

@@ -2,9 +2,9 @@
 The gradient check
 ==================
 
-Backpropagation can contain mistakes that training hides. The gradient check uses only the forward
-pass: it moves one parameter a small step up and down, and the difference of the two losses, divided
-by twice the step, must be the gradient. :func:`~sk_twolayer.gradient_check.gradient_check` does
+Training can hide mistakes in backpropagation. The gradient check finds them by the forward pass
+alone. It moves one parameter a small step up and down. The difference of the two losses, divided by
+twice the step, must equal the gradient. :func:`~sk_twolayer.gradient_check.gradient_check` does
 this for every parameter. This page shows how precise it is.
 """
 
@@ -32,11 +32,11 @@ for name, error in gradient_check(parameters, X, y, alpha=0.1).items():
 # How small is a small step?
 # --------------------------
 #
-# The error of a central difference has two parts. The truncation error of the series grows with the
-# square of the step. The rounding error grows with the inverse of the step, as the losses are
-# rounded to 16 digits and their difference becomes small. Both errors are equal near the default,
-# 1e-5. The activation is tanh here. With relu the loss is only piecewise smooth, and the check
-# skips parameters whose step crosses a kink.
+# The error of a central difference has two parts. The truncation error grows with the square of the
+# step. The rounding error grows with the inverse of the step: the losses are rounded to 16 digits,
+# and their difference becomes small. Both errors are about equal at the default, 1e-5. Here the
+# activation is tanh. With relu the loss has kinks, and the check skips parameters whose step
+# crosses one.
 
 steps = np.logspace(0, -12, 37)
 errors = [
@@ -50,7 +50,7 @@ near, far = np.array([1e-12, 1e-5]), np.array([1e-5, 1])
 ax.loglog(near, 1e-16 / near, color="0.5", ls=":", zorder=0)
 ax.loglog(far, 0.05 * far**2, color="0.5", ls=":", zorder=0)
 ax.text(1e-9, 5e-9, "rounding: 1 / step", ha="right", color="0.35")
-ax.text(5e-3, 2e-8, "series: step²", color="0.35")
+ax.text(5e-3, 2e-8, "truncation: step²", color="0.35")
 ax.axvline(1e-5, color="0.5", lw=0.8, zorder=0)
 ax.text(1.2e-5, 0.3, "default", color="0.35")
 ax.set(xlabel="step", ylabel="largest relative error", ylim=(1e-12, 2))

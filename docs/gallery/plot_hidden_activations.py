@@ -2,9 +2,9 @@
 Hidden activations in two dimensions
 ====================================
 
-The hidden layer is a representation of the samples that the network has learned: the output layer
-is only a linear model on it. `transform` returns the hidden activations. So the network can be a
-step in the middle of a pipeline, and its representation can be drawn.
+The network learns a representation of the samples: the activations of the hidden layer. The output
+layer is a linear model of these activations. `transform` returns them. So you can draw the
+representation, and the network can be a step in the middle of a pipeline.
 """
 
 import matplotlib.pyplot as plt
@@ -24,9 +24,9 @@ a1 = network.fit(X_train, y_train).transform(X_test)
 print(f"hidden activations of the test digits: {a1.shape}")
 
 # %%
-# The plots show test digits along the first two principal axes: of the pixels, and of the hidden
-# activations. The percentages are accuracies of a classifier by the five nearest training digits in
-# these two dimensions.
+# The left plot shows the test digits along the first two principal axes of the pixels. The right
+# plot uses the principal axes of the hidden activations. The percentages are the accuracies of a
+# classifier that sees only these two dimensions and takes the five nearest training digits.
 
 views = {
     "pixels": (X_train, X_test),
@@ -52,9 +52,9 @@ plt.show()
 # A hidden layer of two units
 # ---------------------------
 #
-# With two units no projection is needed: the plane *is* the hidden layer. The output is linear in
-# the hidden layer, so straight lines bound the region of each class. The first layer has to map the
-# 64 pixels such that the ten digits fall into ten such regions of a square.
+# With two units, the plane *is* the hidden layer, and no projection is needed. The output is linear
+# in the hidden layer, so straight lines bound the region of each class. The first layer has to map
+# the 64 pixels so that the ten digits fall into ten such regions of a square.
 
 # sphinx_gallery_thumbnail_number = 2
 network = TwoLayerClassifier(

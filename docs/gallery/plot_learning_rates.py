@@ -2,9 +2,9 @@
 The landscape of learning rates
 ===============================
 
-The exercise ends with a sweep over learning rate and L2 penalty, written as nested loops. The
-network is a scikit-learn estimator, so the sweep is one `GridSearchCV`. Its results form a
-landscape with a valley, where the best settings are, and a cliff, where training diverges.
+The exercise ends with a sweep over learning rate and L2 penalty, written as nested loops. Here the
+network is a scikit-learn estimator, so one `GridSearchCV` does the sweep. Its results form a
+landscape. The best settings are in a valley, and training diverges beyond a cliff.
 """
 
 import warnings
@@ -40,15 +40,15 @@ search = GridSearchCV(
     refit=False,
 )
 with warnings.catch_warnings():
-    # A fit raises an error when its loss is not finite, and the candidate has no score.
+    # If its loss is not finite, a fit raises an error, and the candidate has no score.
     warnings.simplefilter("ignore", FitFailedWarning)
     warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
     search.fit(X, y)
 
 # %%
-# Left of the valley, 150 updates are not enough. Right of it is the cliff: a network that only
-# guesses has a loss of 2.30, and large rates lead to this loss or beyond it. With a large penalty
-# (below) there is no valley. With a large rate, a large penalty diverges first, as its gradient
+# Left of the valley, 150 updates are not enough. Right of it is the cliff: large rates lead to a
+# loss of 2.30, the loss of a network that only guesses, or beyond it. With a large penalty (at the
+# bottom) there is no valley. There, training diverges at smaller rates: the gradient of the penalty
 # alone multiplies every weight by ``1 - rate * alpha`` at each update.
 
 losses = -search.cv_results_["mean_test_score"].reshape(len(alphas), len(rates))
@@ -72,9 +72,9 @@ bar.ax.yaxis.set_major_formatter("{x:g}")
 plt.show()
 
 # %%
-# The loss of every update shows why the middle is best: with a small rate it falls slowly, and with
-# a rate that is too large it jumps. The default ``learning_rate="auto"`` computes the rate from the
-# scale of the samples.
+# The loss of every update shows why the middle is best. With a small rate, the loss falls slowly.
+# With a large rate, it jumps. The default, ``learning_rate="auto"``, follows the scale of the
+# samples.
 
 figure, ax = plt.subplots(figsize=(8.5, 3.8), layout="constrained")
 for rate in [0.003, 0.03, 0.3, 3.0]:

@@ -2,9 +2,10 @@
 A prediction interval from two quantiles
 ========================================
 
-The mean says nothing about how far y may be from it. ``loss="quantile"`` predicts quantiles: 90 %
-of all samples lie between the quantiles 0.05 and 0.95, and ``loss="absolute_error"`` predicts the
-median between them. Here the noise depends on x, and is not symmetric.
+A prediction of the mean does not say how far y may be from it. ``loss="quantile"`` predicts
+quantiles, and 90 % of all samples lie between the quantiles 0.05 and 0.95.
+``loss="absolute_error"`` predicts the median. In this example, the noise depends on x and is not
+symmetric.
 """
 
 import matplotlib.pyplot as plt
@@ -26,8 +27,8 @@ x_train, y_train = draw_samples(4000, seed=0)
 x_test, y_test = draw_samples(4000, seed=1)
 
 # %%
-# Each quantile is a network of its own. The networks do not know of each other, so that quantiles
-# close together may cross. These three are far apart.
+# There is one network for each quantile. The networks are independent, so quantiles that are close
+# together may cross. These three are far apart.
 
 models = {
     0.95: TwoLayerRegressor(loss="quantile", quantile=0.95, random_state=0),
@@ -38,10 +39,10 @@ for model in models.values():
     model.fit(x_train, y_train)
 
 # %%
-# Of samples held out, the share below a prediction should be its quantile. For comparison, another
-# network predicts the mean, and quantiles of its training errors are added: a band of constant
-# width. The band covers nine tenths of all samples, too, but nearly all of them on the left, and
-# far too few on the right.
+# The share of held-out samples below a prediction should equal its quantile. For comparison,
+# another network predicts the mean, and quantiles of its training errors are added to the mean.
+# This makes a band of constant width. The band also covers nine tenths of all samples. But on the
+# left it covers nearly all of them, and on the right far too few.
 
 mean = TwoLayerRegressor(random_state=0).fit(x_train, y_train)
 shifts = np.quantile(y_train - mean.predict(x_train), list(models))
@@ -58,7 +59,7 @@ for name, predicted in {"quantile networks": quantiles, "mean plus constants": b
     print(f"    in the 90 % interval: {inside.mean():.1%}; x < -2: {small:.1%}; x > 2: {large:.1%}")
 
 # %%
-# The interval is narrow where the noise is small. It extends further up than down, like the noise.
+# The interval is narrow where the noise is small. Like the noise, it extends further up than down.
 
 x = np.linspace(-3, 3, 500)[:, np.newaxis]
 figure, ax = plt.subplots(figsize=(9, 4.5), layout="constrained")

@@ -2,11 +2,11 @@
 Text at full width
 ==================
 
-Hashing assigns a column to every word without a dictionary. With few columns, many words share one,
-and cannot be distinguished. With a million columns there is room for all words, and the samples are
-very sparse: each has about eighty words. The number of columns costs this network almost nothing,
-as an update changes only the rows of W1 whose words occur. The pending updates of the other rows
-are applied later, exactly, when these rows are next needed.
+Hashing assigns a column to every word without a dictionary. With few columns, several words share
+a column, and the network cannot distinguish them. With a million columns, almost every word has its
+own. The samples are then very sparse: each has about eighty words. More columns cost this network
+almost nothing, since an update changes only the rows of W1 whose words occur. The updates of other
+rows are pending. They are applied, exactly, when these rows are next needed.
 """
 
 import time
@@ -20,9 +20,9 @@ from sklearn.neural_network import MLPClassifier
 from sk_twolayer import TwoLayerClassifier
 
 # %%
-# Each generated document has 80 words. 72 of them are drawn as in natural language, where few words
-# are frequent and most are rare; they say nothing about the class. Eight words come from the 800
-# words of the subject of the class.
+# Each generated document has 80 words. 72 of them carry no information about the class. As in
+# natural language, a few of these words are frequent, and most are rare. The other eight words
+# belong to the subject of the class, which has 800 words.
 
 rng = np.random.default_rng(0)
 words = np.array([f"word{i}" for i in range(60_000)], dtype=object)
@@ -42,7 +42,7 @@ texts_test, y_test = draw(2000)
 
 # %%
 # The same documents are hashed to more and more columns. `MLPClassifier` updates all of its weights
-# in each batch, so it is run with at most 2**17 columns here.
+# in each batch, so this script runs it with at most 2**17 columns.
 
 widths = 2 ** np.arange(8, 21, 3)
 accuracy, seconds, seconds_of_peer = [], [], []
@@ -82,8 +82,8 @@ for ax in (left, right):
 plt.show()
 
 # %%
-# With 2**17 columns, words hardly share columns, and the accuracy grows no further. Up to there, a
-# pass takes longer with more columns, as fewer words share a row of W1. Beyond, the time is nearly
-# constant. With few columns `MLPClassifier` is faster: its batches are larger, and nearly every row
-# of W1 changes in each update. Where the lines cross, at some 2**14 columns here, lazy updates
-# begin to pay.
+# From 2**17 columns on, words hardly share columns, and the accuracy grows no further. Up to there,
+# a pass takes longer with more columns, since fewer words share a row of W1. Beyond, the time is
+# nearly constant. With few columns `MLPClassifier` is faster: its batches are larger, and nearly
+# every row of W1 changes in each update. Lazy updates begin to pay at about 2**14 columns, where
+# the lines cross.
