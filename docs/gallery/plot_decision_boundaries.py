@@ -46,5 +46,5 @@ figure.colorbar(regions, ax=axes, label="probability of the red class", ticks=[0
 plt.show()
 
 # %%
-# One unit gives a linear boundary. With three units the boundary has the shape of the moons. More
+# One unit gives a linear boundary. With five units the boundary has the shape of the moons. More
 # units only make it smoother. Unnecessary units do no harm, since the weights are penalised.

@@ -42,7 +42,8 @@ print(f"after {model.n_updates_} updates: test accuracy {model.score(X_test, y_t
 #
 # The loss of a batch is noisy, since each batch contains other digits. At first the loss is flat,
 # because small weights make small gradients. Then it falls fast. ``early_stopping`` holds out a
-# tenth of the digits. The accuracy on them follows the training accuracy.
+# tenth of the digits. The accuracy on them rises some epochs later than the training accuracy, and
+# then stays close to it.
 
 LossCurveDisplay.from_estimator(model)
 plt.show()

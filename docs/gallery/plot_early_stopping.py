@@ -48,6 +48,7 @@ for ax, scoring in zip(axes, scorers, strict=True):
 plt.show()
 
 # %%
-# The curve of balanced accuracy is less smooth than the others, since it depends on the few samples
-# of the rare class: 66 of the 900 held-out samples. The difference between the networks varies with
-# the data. On similar data sets it is often smaller, and sometimes has the opposite sign.
+# Balanced accuracy varies by up to 0.1 from one epoch to the next, since it depends on the few
+# samples of the rare class: 66 of the 900 held-out samples. The difference between the networks
+# varies with the data. On similar data sets it is often smaller, and sometimes has the opposite
+# sign.

@@ -47,9 +47,9 @@ with warnings.catch_warnings():
 
 # %%
 # Left of the valley, 150 updates are not enough. Right of it is the cliff: large rates lead to a
-# loss of 2.30, the loss of a network that only guesses, or beyond it. With a large penalty (at the
-# bottom) there is no valley. There, training diverges at smaller rates: the gradient of the penalty
-# alone multiplies every weight by ``1 - rate * alpha`` at each update.
+# loss of about 2.30, the loss of a network that only guesses. With a large penalty (at the bottom)
+# there is no valley. There, training diverges at smaller rates: the gradient of the penalty alone
+# multiplies every weight by ``1 - rate * alpha`` at each update.
 
 losses = -search.cv_results_["mean_test_score"].reshape(len(alphas), len(rates))
 figure, ax = plt.subplots(figsize=(9.5, 4.6), layout="constrained")

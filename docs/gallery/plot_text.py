@@ -82,8 +82,8 @@ for ax in (left, right):
 plt.show()
 
 # %%
-# From 2**17 columns on, words hardly share columns, and the accuracy grows no further. Up to there,
-# a pass takes longer with more columns, since fewer words share a row of W1. Beyond, the time is
-# nearly constant. With few columns `MLPClassifier` is faster: its batches are larger, and nearly
-# every row of W1 changes in each update. Lazy updates begin to pay at about 2**14 columns, where
+# From 2**17 columns on, words hardly share columns, and the accuracy grows little. Up to 2**14
+# columns, a pass takes longer with more columns, since fewer words share a row of W1. Beyond, the
+# time hardly changes. With few columns `MLPClassifier` is faster: its batches are larger, and
+# nearly every row of W1 changes in each update. Lazy updates pay from about 2**14 columns on, where
 # the lines cross.
