@@ -4,9 +4,9 @@ Text at full width
 
 Hashing assigns a column to every word without a dictionary. With few columns, several words share
 a column, and the network cannot distinguish them. With a million columns, almost every word has its
-own. The samples are then very sparse: each has about eighty words. More columns cost this network
-almost nothing, since an update changes only the rows of W1 whose words occur. The updates of other
-rows are pending. They are applied, exactly, when these rows are next needed.
+own. The samples are then very sparse: each has about eighty words. In a wide matrix, more columns
+cost this network almost nothing, since an update changes only the rows of W1 whose words occur. The
+updates of other rows are pending. They are applied, exactly, when these rows are next needed.
 """
 
 import time
