@@ -2,11 +2,12 @@
 
 Serves the site from this machine, opens each page in headless Chromium or Firefox at the width of a
 desktop and of a phone, in the light and the dark theme, and reports what a reader would stumble
-over: a page wider than the screen, a picture that does not load, a word of a table that is broken,
-bars of a norm that differ in size, a root that hangs below its line. In Chromium it also reports
-errors in the console and requests to other servers. It searches for a parameter, whose page must
-come first, and keeps a screenshot of each page if `--screenshots` says where. Needs selenium, the
-browser and its driver (chromedriver or geckodriver).
+over: a page wider than the screen, a figure or formula that must be scrolled, a picture that does
+not load, a broken word in a table or a heading, fences that differ in size, a root that hangs below
+its line, a full stop that begins a line, a warning in the output of a script. In Chromium it also
+reports errors in the console and requests to other servers. It searches for parameters, whose pages
+must come first, and keeps a screenshot of each page if `--screenshots` says where. Needs selenium,
+the browser and its driver (chromedriver or geckodriver).
 
     python docs/check_pages.py docs/_build --screenshots shots
     python docs/check_pages.py docs/_build --browser firefox
@@ -39,43 +40,74 @@ FLAGS = [
     "--hide-scrollbars",
 ]
 
-# How wide the page is, what sticks out of it or is cut off, and which pictures are not there.
-LOOK = """
+# How wide the page is, what sticks out of it or is cut off, and what else is wrong with it.
+LOOK = r"""
 const root = document.documentElement, edge = root.clientWidth + 1;
+const all = selector => [...document.querySelectorAll(selector)];
 const style = e => getComputedStyle(e);
+const name = e => e.textContent.replace(/\s+/g, " ").trim().slice(0, 60);
 const scrolls = e => e.closest("article") && (/auto|scroll/.test(style(e).overflowX)
     && e.scrollWidth > e.clientWidth && e.clientWidth <= edge || scrolls(e.parentElement));
 const right = e => e.getBoundingClientRect().left + Math.max(
     e.offsetWidth || e.getBoundingClientRect().width,
     style(e).overflowX === "visible" ? e.scrollWidth : 0);
-const cut = [...document.querySelectorAll("article *, footer *, .prev-next-footer *")].filter(
+const faults = all("article *, footer *, .prev-next-footer *").filter(
     e => e.getClientRects().length && right(e) > edge && !scrolls(e)
-).slice(-1).map(e => `${e.tagName} ${e.textContent.replace(/\\s+/g, " ").slice(0, 60)}`);
-const pictures = [...document.images].filter(i => i.complete && !i.naturalWidth);
-const broken = [...document.querySelectorAll("article dt strong, article td code")].filter(
-    e => e.getClientRects().length > 1 && /^\\w{1,24}$/.test(e.textContent)
-).map(e => e.textContent);
-const formulas = [...document.querySelectorAll("math")].map(math => {
-    const name = math.textContent.replace(/\\s+/g, " ").trim();
-    const size = parseFloat(style(math).fontSize);
-    const bars = [...math.querySelectorAll("mo")].filter(mo => /^[|‖]$/.test(mo.textContent));
-    const heights = bars.map(mo => mo.getBoundingClientRect().height);
-    const uneven = Math.max(...heights) > 1.2 * Math.min(...heights);
-    const low = [...math.querySelectorAll("msqrt")].some(
-        root => root.getBoundingClientRect().bottom
-            > root.firstElementChild.getBoundingClientRect().bottom + 0.3 * size);
-    return [uneven && `bars of different heights: ${name}`,
-        low && `a root that hangs below its line: ${name}`,
-        /'/.test(name) && `an apostrophe as a prime: ${name}`];
-}).flat().filter(Boolean);
-return {
-    wide: root.scrollWidth - root.clientWidth,
-    cut: cut,
-    broken: pictures.map(i => i.src),
-    formulas: formulas,
-    words: broken,
-    theme: root.dataset.theme,
+).slice(-1).map(e => `reaches beyond the screen with ${e.tagName} ${name(e)}`);
+const report = (elements, fault) => faults.push(...elements.map(e => `${fault} ${name(e)}`));
+
+report(all("article figure, article .formula, .sphx-glr-single-img-box").filter(
+    e => e.scrollWidth > e.clientWidth + 1), "must be scrolled sideways to see");
+report(all("article strong").filter(
+    e => /\d$/.test(e.previousSibling?.data)), "has a power that became bold:");
+report(all(".sphx-glr-script-out").filter(
+    e => /Warning:/.test(e.textContent)), "prints a warning:");
+for (const image of document.images)
+    if (image.complete && !image.naturalWidth) faults.push(`lacks the picture ${image.src}`);
+
+// Words in several pieces, except long dotted names.
+const range = document.createRange();
+const tops = (node, start, end) => {
+    range.setStart(node, start);
+    range.setEnd(node, end);
+    return new Set([...range.getClientRects()].filter(r => r.width).map(r => Math.round(r.top)));
 };
+const texts = selector => all(selector).flatMap(e => {
+    const walker = document.createTreeWalker(e, NodeFilter.SHOW_TEXT), nodes = [];
+    while (walker.nextNode()) nodes.push(walker.currentNode);
+    return nodes;
+});
+for (const node of texts("article :is(h1, h2, h3, dt, th, td), .prev-next-title, .page-toc a"))
+    for (const word of node.data.matchAll(/[\w.]+/g))
+        if (word[0].length <= 24 && tops(node, word.index, word.index + word[0].length).size > 1)
+            faults.push(`breaks the word ${word[0]}`);
+
+// Formulas: fences of one size, roots on their line, no full stop that begins a line.
+for (const math of all("math")) {
+    const size = parseFloat(style(math).fontSize), box = e => e.getBoundingClientRect();
+    const uneven = fences => Math.max(...fences.map(f => box(f).height))
+        > 1.2 * Math.min(...fences.map(f => box(f).height));
+    const operators = [...math.querySelectorAll("mo")], open = [], pairs = [];
+    for (const mo of operators) {
+        if (/^[(\[]$/.test(mo.textContent)) open.push(mo);
+        if (/^[)\]]$/.test(mo.textContent) && open.length) pairs.push([open.pop(), mo]);
+    }
+    const after = math.nextSibling;
+    if (uneven(operators.filter(mo => /^[|‖]$/.test(mo.textContent))))
+        report([math], "has bars of different heights:");
+    if (pairs.some(uneven)) report([math], "has parentheses of different heights:");
+    if ([...math.querySelectorAll("msqrt")].some(
+        sign => box(sign).bottom > box(sign.firstElementChild).bottom + 0.3 * size))
+        report([math], "has a root that hangs below its line:");
+    if (math.getClientRects().length > 1) report([math], "breaks the formula");
+    if (/'/.test(math.textContent)) report([math], "has an apostrophe as a prime:");
+    if (/^[.,;:)]/.test(after?.data)) {
+        range.setStart(after, 0);
+        range.setEnd(after, 1);
+        if (box(range).left < box(math).left) report([math], "begins a line by the stop after");
+    }
+}
+return {wide: root.scrollWidth - root.clientWidth, faults, theme: root.dataset.theme};
 """
 
 
@@ -186,14 +218,7 @@ def look_at(browser, site, page, theme):
         yield f"shows the theme {seen['theme']}"
     if seen["wide"] > 0:
         yield f"is {seen['wide']} pixels too wide"
-    for element in seen["cut"]:
-        yield f"reaches beyond the screen with {element}"
-    for picture in seen["broken"]:
-        yield f"lacks the picture {picture}"
-    for word in seen["words"]:
-        yield f"breaks the word {word}"
-    for formula in seen["formulas"]:
-        yield f"has {formula}"
+    yield from seen["faults"]
     yield from browser.complaints(site)
 
 
@@ -227,7 +252,7 @@ def main(root, name, screenshots):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     browser.screenshot(width, theme, str(path))
                     browser.set_screen(width, theme)
-    for parameter in ("learning_rate_schedule", "alpha"):
+    for parameter in ("learning_rate_schedule", "alpha", "batch_size", "dropout", "quantile"):
         first = search(browser.driver, site, parameter)[0]
         if not first.startswith("generated/sk_twolayer.TwoLayer"):
             n_problems += 1

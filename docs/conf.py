@@ -56,6 +56,7 @@ sphinx_gallery_conf = {
     "capture_repr": (),
     "remove_config_comments": True,
     "write_computation_times": False,
+    "min_reported_time": 3600,
     "show_signature": False,
     "download_all_examples": False,
     "abort_on_example_error": True,
@@ -73,7 +74,8 @@ html_baseurl = "https://sk-twolayer.github.io/sk_twolayer/"
 html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-parameters = json.dumps(list(sk_twolayer.TwoLayerClassifier().get_params()))
+estimators = (sk_twolayer.TwoLayerClassifier(), sk_twolayer.TwoLayerRegressor())
+parameters = json.dumps(sorted({name for each in estimators for name in each.get_params()}))
 html_js_files = [(None, {"body": f"const PARAMETERS = {parameters};"})]
 html_search_scorer = str(Path(__file__).parent / "_static" / "scorer.js")
 html_favicon = "_static/logo.svg"

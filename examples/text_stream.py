@@ -111,7 +111,7 @@ def main(arguments):
 
     n = np.cumsum([0, *seen])
     recent = max(len(seen) // 20, 1)  # chunks of the moving average
-    fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    fig, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
     for name in models:
         total = np.cumsum([0, *correct[name]])
         moving = (total[recent:] - total[:-recent]) / (n[recent:] - n[:-recent])

@@ -89,7 +89,7 @@ def draw_learning_curves(log, epochs, path):
             candidate, split = divmod(fit, N_SPLITS)  # fits are numbered candidate by candidate
             curves[candidate, split, row["task_id"]] = -row["neg_log_loss"]
 
-    figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
     epoch = np.arange(1, epochs + 1)
     for rate, of_candidate in zip(LEARNING_RATES, curves, strict=True):
         ax.plot(epoch, of_candidate.mean(axis=0), label=f"{rate:g}")
@@ -101,7 +101,7 @@ def draw_learning_curves(log, epochs, path):
         yscale="log",
     )
     ax.yaxis.set_major_formatter("{x:g}")
-    ax.legend(title="learning rate", loc="upper right")
+    figure.legend(title="learning rate", loc="outside upper center", ncols=len(LEARNING_RATES))
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

@@ -18,8 +18,8 @@ class AttributeTable(SphinxDirective):
         lines = []
         for attribute in ClassDoc(cls, config={"show_class_members": False})["Attributes"]:
             sentence, period, _ = " ".join(attribute.desc).partition(". ")
-            for each in attribute.name.split(", "):
-                lines += [f"   * - ``{each}``", f"     - {sentence}{period.strip()}"]
+            names = attribute.name.replace(", ", "``, ``")
+            lines += [f"   * - ``{names}``", f"     - {sentence}{period.strip()}"]
         if not lines:
             return []
         table = [".. list-table::", "   :class: autosummary", "   :widths: auto", "", *lines]

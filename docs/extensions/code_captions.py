@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.directives.code import LiteralInclude
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +16,15 @@ class CaptionedInclude(LiteralInclude):
         path = Path(self.env.relfn2path(self.arguments[0])[1]).resolve().relative_to(ROOT.resolve())
         parts = [str(path), self.options.get("pyobject")]
         self.options.setdefault("caption", ", ".join(f"``{part}``" for part in parts if part))
-        return super().run()
+        return [self.trimmed(node) for node in super().run()]
+
+    @staticmethod
+    def trimmed(block):
+        """Return a block without the empty lines that follow the excerpt in its file."""
+        for literal in block.findall(nodes.literal_block):
+            literal.rawsource = literal.astext().rstrip()
+            literal[:] = [nodes.Text(literal.rawsource)]
+        return block
 
 
 def setup(app):

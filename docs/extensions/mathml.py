@@ -6,12 +6,12 @@ leaves some things to the browser that TeX decides; here they are decided as in 
 """
 
 import re
+from contextlib import suppress
 from html import unescape
 from xml.etree import ElementTree
 
 from docutils import nodes
 from docutils.writers.html5_polyglot import HTMLTranslator
-from sphinx.util.math import get_node_equation_number
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 ElementTree.register_namespace("", NAMESPACE)
@@ -20,6 +20,8 @@ ElementTree.register_namespace("", NAMESPACE)
 ARGUMENT = re.compile(
     r"(\\(?:exp|log|max|min|tanh)(?:'|[_^](?:\{[^{}]*\}|\w))*)\s+(?=\w|\\(?!left|[Bb]ig|[^a-zA-Z]))"
 )
+# Where a line of several formulas may be broken if the screen is narrow.
+GAP = re.compile(r"\\qquad|(?<=,)\s*\\quad")
 BARS = {"|", "‖"}
 # The smallest root sign of the font stands on the line if its radicand is of this size, by whether
 # that has superscripts. A lower radicand would let it hang below, and a slightly larger one takes a
@@ -44,6 +46,12 @@ def finish(mathml):
     for i, bar in enumerate(mo for mo in operators if mo.text in BARS):
         # No pair is inside of another, so they open and close in turn.
         bar.attrib = {"form": "prefix" if i % 2 == 0 else "postfix", **fence}
+    for parent in math.iter():
+        for before, mo in zip([None, *parent], parent, strict=False):
+            if mo.tag == tag("mo") and mo.text in ("max", "min"):
+                # Other operators have space around them; these are functions, like log.
+                needs_space = before is not None and before.text not in set("=(,")
+                mo.attrib = {"lspace": "0.17em" if needs_space else "0", "rspace": "0"}
     for prime in (mo for mo in operators if mo.text == "'"):
         # An apostrophe is an operator, with space around it.
         prime.tag, prime.text = tag("mi"), "\N{PRIME}"
@@ -57,36 +65,46 @@ def finish(mathml):
     return ElementTree.tostring(math, encoding="unicode")
 
 
-def visit_inline(translator, node):
-    """Write a formula inside a line."""
-    formula = ARGUMENT.sub(r"\1\\, ", node.astext())
+def write(translator, node, formula):
+    """Write a formula."""
+    formula = ARGUMENT.sub(r"\1\\, ", formula)
     translator.math_output, translator.math_options = "mathml", ""
     start = len(translator.body)
-    try:
+    with suppress(nodes.SkipChildren):  # this says that the children are done
         # The writer of docutils has what Sphinx's own translator replaces.
         HTMLTranslator.visit_math(translator, type(node)(formula, nodes.Text(formula)))
-    finally:  # it leaves by an exception, which tells that the children are done
-        translator.body[start:] = [
-            finish(part) if part.startswith("<math") else part for part in translator.body[start:]
-        ]
+    translator.body[start:] = [
+        finish(part) if part.startswith("<math") else part for part in translator.body[start:]
+    ]
+
+
+def visit_inline(translator, node):
+    """Write a formula inside a line."""
+    write(translator, node, node.astext())
+    raise nodes.SkipNode
 
 
 def visit_block(translator, node):
-    """Write a formula on lines of its own, and its number, if it has a label."""
+    """Write formulas on lines of their own."""
     translator.body.append(translator.starttag(node, "div", CLASS="formula"))
-    if node["number"]:
-        translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
-        translator.add_permalink_ref(node, "Link to this equation")
-        translator.body.append("</span>")
-    visit_inline(translator, node)
-
-
-def depart_block(translator, node):
-    """Close what `visit_block` opened."""
+    for formula in GAP.split(node.astext()):
+        write(translator, node, formula)
     translator.body.append("</div>\n")
+    raise nodes.SkipNode
+
+
+def keep_stops(app, doctree, name):
+    """Keep each formula inside a line together with the full stop or comma that follows."""
+    for math in list(doctree.findall(nodes.math)):
+        parent, after = math.parent, math.parent.index(math) + 1
+        text = parent[after].astext() if after < len(parent) else ""
+        if text.startswith(tuple(".,;:)")) and isinstance(parent[after], nodes.Text):
+            together = nodes.inline("", "", math, nodes.Text(text[0]), classes=["nowrap"])
+            parent[after - 1 : after + 1] = [together, nodes.Text(text[1:])]
 
 
 def setup(app):
     """Make the renderer known to Sphinx, under the name that conf.py uses."""
-    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, depart_block))
-    return {"version": "4", "parallel_read_safe": True, "parallel_write_safe": True}
+    app.connect("doctree-resolved", keep_stops)
+    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
+    return {"version": "5", "parallel_read_safe": True, "parallel_write_safe": True}

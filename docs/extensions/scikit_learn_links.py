@@ -5,6 +5,7 @@ refers to its glossary, user guide and gallery.
 """
 
 import re
+from pathlib import Path
 
 from docutils import nodes
 
@@ -31,6 +32,8 @@ def page(kind, target):
 def resolve(app, env, node, content):
     """Return the link for a reference that Sphinx found no page of ours for."""
     found = page(node["reftype"], node["reftarget"])
+    if found and found.startswith("auto_examples"):  # a script without a title
+        content = nodes.Text(Path(found).with_suffix(".py").name)
     return found and nodes.reference("", "", content, internal=False, refuri=SITE + found)
 
 

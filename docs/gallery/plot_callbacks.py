@@ -54,7 +54,7 @@ monitor = ScoringMonitor(scoring=["accuracy", "neg_log_loss"])
 model = TwoLayerClassifier(alpha=0.01, max_iter=60, random_state=0)
 model.set_callbacks(film, monitor).fit(X, y)
 
-figure, axes = plt.subplots(2, 3, figsize=(9.5, 6), sharex=True, sharey=True, layout="constrained")
+figure, axes = plt.subplots(2, 3, figsize=(6.4, 4), sharex=True, sharey=True, layout="constrained")
 for ax, (epoch, p) in zip(axes.flat, film.pictures.items(), strict=True):
     levels = np.linspace(0, 1, 21)
     regions = ax.contourf(first, second, p, levels=levels, cmap="RdBu_r", alpha=0.75)
@@ -76,7 +76,7 @@ plt.show()
 
 log = monitor.get_logs().data_as_pandas
 log = log[log["task_name"] == "epoch"].sort_values("task_id")
-figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 3), layout="constrained")
 for ax, score in zip(axes, ["accuracy", "neg_log_loss"], strict=True):
     ax.plot(log["task_id"] + 1, log[score])
     for epoch in film.epochs:

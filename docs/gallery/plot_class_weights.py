@@ -36,11 +36,12 @@ weights = {
     '"balanced"': "balanced",
 }
 style = {"cmap": "Blues", "values_format": ".2f", "colorbar": False}
-figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.6), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(6.4, 2.8), layout="constrained")
 for ax, (title, class_weight) in zip(axes, weights.items(), strict=True):
     model = TwoLayerClassifier(class_weight=class_weight, random_state=0).fit(X_train, y_train)
     ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, normalize="true", ax=ax, **style)
     ax.set_title(title, fontsize="medium")
+    ax.label_outer()
 plt.show()
 
 # %%
@@ -59,7 +60,7 @@ for count in counts:
     recall.append(recall_score(y_test, predicted, pos_label="faulty"))
     precision.append(precision_score(y_test, predicted, pos_label="faulty"))
 
-figure, ax = plt.subplots(figsize=(8.5, 4), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
 ax.plot(counts, recall, marker="o", label="recall: faulty parts that are found")
 ax.plot(counts, precision, marker="o", label="precision: suspected parts that are faulty")
 ax.set_xscale("log", base=2)

@@ -23,7 +23,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 # equally likely.
 
 first, second = np.meshgrid(np.linspace(-2, 3, 200), np.linspace(-1.6, 2.1, 200))
-figure, axes = plt.subplots(2, 3, figsize=(9.5, 6), sharex=True, sharey=True, layout="constrained")
+figure, axes = plt.subplots(2, 3, figsize=(6.4, 5), sharex=True, sharey=True, layout="constrained")
 for ax, hidden_size in zip(axes.flat, [1, 3, 5, 10, 30, 200], strict=True):
     model = TwoLayerClassifier(
         hidden_size, solver="lbfgs", alpha=3e-4, tol=1e-3, max_iter=1000, random_state=0
@@ -37,9 +37,9 @@ for ax, hidden_size in zip(axes.flat, [1, 3, 5, 10, 30, 200], strict=True):
         z1 = np.stack([first, second], axis=-1) @ model.coefs_[0] + model.intercepts_[0]
         for z in np.moveaxis(z1, -1, 0):
             ax.contour(first, second, z, levels=[0], colors="black", linewidths=1, linestyles="--")
-    ax.scatter(*X_test.T, c=y_test, cmap="RdBu_r", s=16, edgecolors="white", linewidths=0.6)
+    ax.scatter(*X_test.T, c=y_test, cmap="RdBu_r", s=10, edgecolors="white", linewidths=0.4)
     units = "1 hidden unit" if hidden_size == 1 else f"{hidden_size} hidden units"
-    ax.set_title(f"{units}: accuracy {model.score(X_test, y_test):.3f}", fontsize="medium")
+    ax.set_title(f"{units}\naccuracy {model.score(X_test, y_test):.3f}", fontsize="medium")
 figure.supxlabel("first feature", fontsize="medium")
 figure.supylabel("second feature", fontsize="medium")
 figure.colorbar(regions, ax=axes, label="probability of the red class", ticks=[0, 0.5, 1])

@@ -29,7 +29,9 @@ model = TwoLayerClassifier(
     warmup_fraction=0.0,
     dropout=0.0,
     alpha=3e-3,
-    max_updates=800,
+    max_iter=10_000,
+    max_updates=400,
+    n_iter_no_change=None,
     early_stopping=True,
     random_state=0,
 )
@@ -69,9 +71,9 @@ plt.show()
 # sphinx_gallery_thumbnail_number = 2
 predicted = model.predict(X_test)
 wrong = (predicted != y_test).nonzero()[0][:8]
-figure, axes = plt.subplots(1, len(wrong), figsize=(9, 1.8), layout="constrained")
-for ax, i in zip(axes, wrong, strict=True):
+figure, axes = plt.subplots(2, 4, figsize=(6.4, 3.8), layout="constrained")
+for ax, i in zip(axes.flat, wrong, strict=True):
     ax.imshow(X_test[i].reshape(8, 8), cmap="gray_r")
     ax.set(xticks=[], yticks=[])
-    ax.set_title(f"{y_test[i]} taken for {predicted[i]}", fontsize="small")
+    ax.set_title(f"{y_test[i]} taken for {predicted[i]}", fontsize="medium")
 plt.show()

@@ -26,7 +26,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_sta
 # same weights, bit for bit, until one of them stops. What differs is the epoch that each keeps.
 
 scorers = ["accuracy", "neg_log_loss", "balanced_accuracy"]
-figure, axes = plt.subplots(1, 3, figsize=(10, 4), layout="constrained")
+figure, axes = plt.subplots(3, 1, figsize=(6.4, 7.5), sharex=True, layout="constrained")
 for ax, scoring in zip(axes, scorers, strict=True):
     model = TwoLayerClassifier(
         early_stopping=True,
@@ -41,10 +41,12 @@ for ax, scoring in zip(axes, scorers, strict=True):
     kept = len(scores) - 1 - np.argmax(scores[::-1])  # among equal scores, the last epoch is kept
     ax.plot(np.arange(1, len(scores) + 1), scores, color="tab:orange")
     ax.plot(kept + 1, scores[kept], "o", color="tab:red", label=f"kept: epoch {kept + 1}")
-    ax.set(xlabel="epoch", ylabel=f"{scoring} on held-out samples")
+    ax.set_ylabel(scoring)
     on_test = balanced_accuracy_score(y_test, model.predict(X_test))
-    ax.set_title(f"balanced accuracy\non test samples: {on_test:.3f}", fontsize="medium")
+    ax.set_title(f"balanced accuracy on test samples: {on_test:.3f}", fontsize="medium")
     ax.legend(loc="lower right")
+axes[-1].set_xlabel("epoch")
+figure.supylabel("on held-out samples", fontsize="medium")
 plt.show()
 
 # %%

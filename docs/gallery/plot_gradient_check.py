@@ -43,7 +43,7 @@ errors = [
     gradient_check(parameters, X, y, alpha=0.1, activation="tanh", step=step) for step in steps
 ]
 
-figure, ax = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
 for name in parameters:
     ax.loglog(steps, [error[name] for error in errors], marker=".", label=name)
 near, far = np.array([1e-12, 1e-5]), np.array([1e-5, 1])

@@ -32,7 +32,7 @@ views = {
     "pixels": (X_train, X_test),
     "hidden activations": (network.transform(X_train), a1),
 }
-figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.8), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.6), layout="constrained")
 for ax, (title, (train, test)) in zip(axes, views.items(), strict=True):
     plane = PCA(2).fit(train)
     neighbours = KNeighborsClassifier(5).fit(plane.transform(train), y_train)
@@ -44,7 +44,7 @@ for ax, (title, (train, test)) in zip(axes, views.items(), strict=True):
         ax.text(*middle, str(digit), ha="center", va="center", fontweight="bold", bbox=box)
     ax.set(xlabel="first principal axis", ylabel="second principal axis")
     right = neighbours.score(test, y_test)
-    ax.set_title(f"{title}: accuracy of neighbours {right:.0%}", fontsize="medium")
+    ax.set_title(f"{title}\naccuracy of neighbours {right:.0%}", fontsize="medium")
 figure.colorbar(points, ax=axes, label="digit", ticks=range(10))
 plt.show()
 
@@ -66,7 +66,7 @@ side = np.linspace(-1.05, 1.05, 300)
 plane = np.stack(np.meshgrid(side, side), axis=-1)
 predicted = (plane @ network.coefs_[1] + network.intercepts_[1]).argmax(axis=-1)
 
-figure, ax = plt.subplots(figsize=(7, 5.6), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 5.2), layout="constrained")
 ax.pcolormesh(side, side, predicted, cmap="tab10", vmin=-0.5, vmax=9.5, alpha=0.3)
 points = ax.scatter(*a1.T, c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=18, edgecolors="white")
 for digit in range(10):

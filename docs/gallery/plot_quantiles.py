@@ -62,7 +62,7 @@ for name, predicted in {"quantile networks": quantiles, "mean plus constants": b
 # The interval is narrow where the noise is small. Like the noise, it extends further up than down.
 
 x = np.linspace(-3, 3, 500)[:, np.newaxis]
-figure, ax = plt.subplots(figsize=(9, 4.5), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
 ax.plot(x_test[::4], y_test[::4], ".", color="0.6", markersize=3, label="samples held out")
 low, median, high = (models[q].predict(x) for q in (0.05, 0.5, 0.95))
 ax.fill_between(x[:, 0], low, high, color="tab:blue", alpha=0.25, label="90 % interval")

@@ -172,7 +172,7 @@ class LossCurveDisplay:
         if ax is None:
             import matplotlib.pyplot as plt
 
-            _, ax = plt.subplots(figsize=(10, 4), layout="constrained")
+            _, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
         self.bounding_ax_ = None
         if isinstance(ax, Axes):
             self.bounding_ax_ = ax

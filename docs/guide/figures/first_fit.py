@@ -5,7 +5,6 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
@@ -19,8 +18,7 @@ def main():
     scaler = StandardScaler().fit(X_train)
     X_train, X_val = scaler.transform(X_train), scaler.transform(X_val)
     model = TwoLayerClassifier(random_state=0).fit(X_train, y_train, X_val=X_val, y_val=y_val)
-    _, ax = plt.subplots(figsize=(10, 3.6), layout="constrained")
-    display = LossCurveDisplay.from_estimator(model, ax=ax)
+    display = LossCurveDisplay.from_estimator(model)
     display.figure_.savefig(Path(__file__).with_suffix(".png"), dpi=120)
 
 

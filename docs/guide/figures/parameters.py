@@ -85,31 +85,32 @@ def main():
     with threadpool_limits(1):
         results = measure()
     figure, axes = plt.subplots(
-        2, 3, figsize=(11, 6), sharex="col", sharey="row", layout="constrained"
+        3, 2, figsize=(6.4, 8), sharex="row", sharey="col", layout="constrained"
     )
-    for (parameter, values), (upper, lower) in zip(SWEEPS.items(), axes.T, strict=True):
+    for (parameter, values), (left, right) in zip(SWEEPS.items(), axes, strict=True):
         print(parameter, *values)
         for table in TABLES:
             accuracies, losses = results[table, parameter]
             default = 200 if parameter == "hidden_size" else 1
             for ax, scores, of_default in zip(
-                (upper, lower), (accuracies, losses), results[table, "auto"], strict=True
+                (left, right), (accuracies, losses), results[table, "auto"], strict=True
             ):
                 (line,) = ax.plot(values, scores, "o-", markersize=4, label=table)
                 ax.plot(default, of_default, "D", color=line.get_color(), markeredgecolor="0.2")
             print(f"  {table:14} accuracy", *(f"{accuracy:.3f}" for accuracy in accuracies))
             print(f"  {table:14} log loss", *(f"{loss:.3f}" for loss in losses))
-        for ax in (upper, lower):
+        for ax in (left, right):
             if 0 in values:
                 ax.set_xscale("symlog", linthresh=0.1)
             else:
                 ax.set_xscale("log")
             ax.axvline(default, color="0.6", lw=1, zorder=0)
             ax.grid(alpha=0.3)
-        lower.set_xlabel(LABELS[parameter])
-    axes[0, 0].set(ylabel="accuracy", ylim=(0.85, 1))
-    axes[1, 0].set(ylabel="log loss", ylim=(0, 0.5))
-    axes[0, 0].legend(loc="lower left", title="diamonds: defaults")
+            ax.set_xlabel(LABELS[parameter])
+    axes[0, 0].set(title="accuracy", ylim=(0.85, 1))
+    axes[0, 1].set(title="log loss", ylim=(0, 0.5))
+    lines = axes[0, 0].get_lines()[: 2 * len(TABLES) : 2]
+    figure.legend(handles=lines, loc="outside upper center", ncols=len(TABLES))
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=120)
 
 

@@ -35,7 +35,7 @@ def read_table():
 
 def main():
     columns = read_table()
-    figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
     for head, (label, style) in SERIES.items():
         ax.plot(*columns[head], style, label=label)
     ax.set_xscale("log", base=2)

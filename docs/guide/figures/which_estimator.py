@@ -28,15 +28,15 @@ ARROW = {"arrowstyle": "->", "color": "0.3", "shrinkA": 0, "shrinkB": 0}
 
 
 def main():
-    figure, ax = plt.subplots(figsize=(7, 6.6), layout="constrained")
+    figure, ax = plt.subplots(figsize=(6, 6.6), layout="constrained")
     ax.set(xlim=(0, 10), ylim=(-0.5, len(QUESTIONS) + 0.4))
     ax.axis("off")
     for i, (question, answer) in enumerate(QUESTIONS):
         y = len(QUESTIONS) - i
         ax.text(3, y, question, ha="center", va="center", bbox=QUESTION)
         ax.text(8.3, y, answer, ha="center", va="center", bbox=ANSWER)
-        ax.annotate("", (6.8, y), (5.6, y), arrowprops=ARROW)
-        ax.text(6.2, y + 0.08, "yes", ha="center", fontsize="small")
+        ax.annotate("", (6.6, y), (5.5, y), arrowprops=ARROW)
+        ax.text(6.05, y + 0.08, "yes", ha="center", fontsize="small")
         ax.annotate("", (3, y - 0.67), (3, y - 0.33), arrowprops=ARROW)
         ax.text(3.15, y - 0.53, "no", fontsize="small")
     ax.text(3, 0, LAST, ha="center", va="center", bbox=ANSWER)
