@@ -1,4 +1,4 @@
-"""The estimators work in the tools of Optuna, skrub and imbalanced-learn."""
+"""The estimators work in the tools of Optuna, MLflow, skrub and imbalanced-learn."""
 
 import numpy as np
 import optuna
@@ -95,6 +95,47 @@ def test_optuna_prunes_trials(fit):
     assert complete.state == TrialState.COMPLETE
     assert len(complete.intermediate_values) == EPOCHS
     assert study.best_value > 0.9
+
+
+@pytest.mark.callbacks
+def test_mlflow_logs_epochs_and_the_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MLflow puts its files there
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")  # read on import
+    import mlflow
+
+    class Log:
+        def setup(self, estimator, context):
+            mlflow.log_params(estimator.get_params())
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            if context.task_name == "epoch":
+                accuracy = fitted_estimator.train_scores_[-1]
+                values = {"loss": fitted_estimator.loss_, "accuracy": accuracy}
+                mlflow.log_metrics(values, step=context.task_id)
+
+        def teardown(self, estimator, context):
+            pass
+
+    mlflow.set_tracking_uri("sqlite:///mlflow.db")
+    network = TwoLayerClassifier(alpha=1e-3, max_iter=EPOCHS, random_state=0)
+    with mlflow.start_run() as run:
+        network.set_callbacks(Log()).fit(X, y)
+        logged = mlflow.sklearn.log_model(
+            network.set_callbacks(),
+            name="model",
+            skops_trusted_types=["sk_twolayer.TwoLayerClassifier"],
+            pip_requirements=[],
+        )
+    client = mlflow.MlflowClient()
+    for name, curve in [("loss", network.loss_curve_), ("accuracy", network.train_scores_)]:
+        history = client.get_metric_history(run.info.run_id, name)
+        assert [(metric.step, metric.value) for metric in history] == list(enumerate(curve))
+    assert client.get_run(run.info.run_id).data.params["alpha"] == "0.001"
+    loaded = mlflow.sklearn.load_model(logged.model_uri)
+    assert_array_equal(loaded.predict_proba(X), network.predict_proba(X))
 
 
 def test_a_sampler_of_imbalanced_learn_precedes_the_classifier():
