@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
 MOST_SAMPLES = 1000
 
@@ -133,22 +133,32 @@ class Totals:
         )
 
 
-def sparse_sums(X, sample, weights, counts):
+def sparse_sums(X, sample, weights, counts, unit=1.0):
     """Return the unit, the sum of absolute entries, the features, and the sums of columns."""
-    chosen = X[sample].astype(np.float64, copy=False)
-    chosen.sum_duplicates()  # of the copy that the selection is
-    nonzero, lengths = chosen.data != 0, np.diff(chosen.indptr)
-    indices, data = chosen.indices[nonzero], chosen.data[nonzero]
-    weights, counts = (np.repeat(array, lengths)[nonzero] for array in (weights, counts))
-    unit = safe_unit(np.abs(data).max(initial=0.0))
-    data /= unit
-    features = np.arange(X.shape[1])
-    if 8 * len(data) < X.shape[1]:
-        features, indices = np.unique(indices, return_inverse=True)
-    terms = weights * data, weights * data**2, weights, counts
-    columns = [np.bincount(indices, term, minlength=len(features)) for term in terms]
-    columns = np.array(columns, dtype=np.float64).reshape(4, len(features))
-    return unit, weights @ np.abs(data), features.astype(np.intp), columns
+    rows, order, features = X, sample, np.arange(X.shape[1])
+    n_entries = int((X.indptr[sample + 1] - X.indptr[sample]).sum())
+    if 8 * n_entries < X.shape[1]:
+        rows, order = X[sample], np.arange(len(sample))
+        features, indices = np.unique(rows.indices, return_inverse=True)
+        shape = len(sample), len(features)
+        rows = csr_array((rows.data, indices, rows.indptr), shape=shape)
+    columns, l1, largest = np.zeros((4, len(features))), 0.0, 0.0
+    # A block with as many entries as there are sums takes little memory and time beside them.
+    height = max(1, len(sample) * max(BLOCK_ENTRIES, len(features)) // max(1, n_entries))
+    for some in (slice(start, start + height) for start in range(0, len(sample), height)):
+        block = rows[order[some]].astype(np.float64, copy=False)
+        block.sum_duplicates()  # of the copy that a selection is
+        data, lengths = block.data / unit, np.diff(block.indptr)
+        w, c = (np.repeat(array[some], lengths) for array in (weights, counts))
+        with np.errstate(over="ignore", invalid="ignore"):
+            largest = max(largest, float(np.abs(data).max(initial=0.0)))
+            l1 += w @ np.abs(data)
+            terms = w * data, w * data**2, w * (data != 0), c * (data != 0)
+            for column, term in zip(columns, terms, strict=True):
+                column += np.bincount(block.indices, term, minlength=len(features))
+    if unit == 1 and (unit := safe_unit(largest)) != 1:
+        return sparse_sums(X, sample, weights, counts, unit)
+    return unit, l1, features.astype(np.intp, copy=False), columns
 
 
 def dense_sums(X, sample, weights, counts, unit=1.0):
