@@ -72,8 +72,21 @@ def draw_state(estimator, shape, dtype, rules, rng):
     initialize(W1, W2, b1, b2, init, rng)
     if follows:
         W1 /= scales[:, np.newaxis]
+        if state.solver == "lbfgs":
+            limit_penalty(W1, rules.alpha() if estimator.alpha == "auto" else estimator.alpha)
         b1 -= means @ (W1 if len(features) == len(W1) else W1[features])
     return state
+
+
+def limit_penalty(W1, alpha):
+    """Shrink W1 until its penalty is at most a half, the squared error of a constant.
+
+    Columns of small scale get large weights, whose penalty is most of the loss. L-BFGS would spend
+    its iterations on it: from 1e5 times the squared norm of the optimum, 200 are too few.
+    """
+    penalty = alpha / 2 * float(np.vdot(W1, W1))
+    if penalty > 0.5:
+        W1 *= np.sqrt(0.5 / penalty)
 
 
 def set_learning_rate(state, estimator, rules, batch_size, start):

@@ -7,11 +7,12 @@ import sys
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from sklearn.datasets import load_iris, load_wine
+from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
-from sk_twolayer import TwoLayerClassifier
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
 from sk_twolayer.data import Data
 from sk_twolayer.network import TwoLayerNetwork, initialize, n_parameters, unpack
 from sk_twolayer.planning import Plan
@@ -102,7 +103,7 @@ FIT_OF_WIDE_ROWS = """
 import resource
 import numpy as np
 from scipy.sparse import csr_array
-from sk_twolayer import TwoLayerClassifier
+from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
 
 def fit(n_features):
     rng = np.random.default_rng(0)
@@ -132,3 +133,21 @@ def test_memory_is_proportional_to_the_non_zeros_and_the_parameters():
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
     )
     assert (done.returncode, done.stdout) == (0, "fitted\n"), done.stderr
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.05, 1e-3])
+def test_the_initial_penalty_is_no_more_than_half(scale):
+    """The first loss is near the loss of a guess, with the penalties of W1 and W2."""
+    X, y = load_iris(return_X_y=True)
+    X = scale * StandardScaler().fit_transform(X)
+    model = TwoLayerClassifier(solver="lbfgs", alpha=0.01, max_iter=1, tol=1e9, random_state=0)
+    guess = log_loss(y, np.full((150, 3), 1 / 3))
+    assert model.fit(X, y).loss_curve_[0] < guess + 1
+
+
+def test_raw_columns_of_small_scale_do_not_spend_the_iterations_on_the_penalty():
+    """The deviations are 0.05. With a penalty of 85 at the start, R2 was -0.3."""
+    X, y = load_diabetes(return_X_y=True)
+    ours = TwoLayerRegressor(solver="lbfgs", random_state=0).fit(X, y)
+    he = TwoLayerRegressor(solver="lbfgs", init="he", random_state=0).fit(X, y)
+    assert ours.score(X, y) > he.score(X, y) - 0.02
