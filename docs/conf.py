@@ -62,7 +62,8 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
 }
 
-copybutton_prompt_text = r">>> |\.\.\. "  # what is copied is code, without prompts and output
+# What is copied is code, without prompts and output. "..." alone is the empty line after a block.
+copybutton_prompt_text = r">>> |\.\.\.(?: |$)"
 copybutton_prompt_is_regexp = True
 
 myst_heading_anchors = 3

@@ -32,7 +32,6 @@ is a single run, so differences below 0.01 may be chance.
 """
 
 import argparse
-import resource
 import time
 import warnings
 from pathlib import Path
@@ -49,6 +48,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from sweep import peak_memory
 
 from sk_twolayer import TwoLayerClassifier
 from sk_twolayer.datasets import fetch_cifar10
@@ -232,8 +232,9 @@ def main(output, data_home, seed, n_epochs):
     )
     draw(display, output / "weights.png")
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"the script took {time.perf_counter() - start:.0f} s; peak memory {peak:.0f} MB")
+    print(
+        f"the script took {time.perf_counter() - start:.0f} s; peak memory {peak_memory():.0f} MB"
+    )
 
 
 def draw(display, path):

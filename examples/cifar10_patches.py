@@ -25,7 +25,6 @@ The table shows validation accuracies of variants: alone, and with mirror images
 """
 
 import argparse
-import resource
 import time
 from pathlib import Path
 
@@ -42,6 +41,7 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
+from sweep import peak_memory
 from threadpoolctl import threadpool_limits
 
 from sk_twolayer import TwoLayerClassifier
@@ -299,9 +299,10 @@ def main(output, data_home, seed, n_centroids, n_patches, n_epochs, validate):
     draw_centroids(model, path)
     print(f"picture: {path}")
     cpu = time.process_time()  # of all threads; other work on the machine does not count
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = time.perf_counter() - start
-    print(f"the script took {seconds:.0f} s, {cpu:.0f} s of CPU; peak memory {peak:.0f} MB")
+    print(
+        f"the script took {seconds:.0f} s, {cpu:.0f} s of CPU; peak memory {peak_memory():.0f} MB"
+    )
 
 
 def accuracy(model, probabilities, y):

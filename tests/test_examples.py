@@ -108,8 +108,9 @@ def test_text_stream(run, tmp_path):
 
 
 @pytest.fixture
-def patches():
+def patches(monkeypatch):
     """Return the module of examples/cifar10_patches.py."""
+    monkeypatch.syspath_prepend(EXAMPLES)
     spec = importlib.util.spec_from_file_location("patches", EXAMPLES / "cifar10_patches.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -110,6 +110,7 @@ class BaseTwoLayerNetwork(
         ...         ],
         ...         transform_input=["X_val"],
         ...     ).fit(X, y, X_val=X_val, y_val=y_val)
+        ...
         >>> model["classify"].best_validation_score_ == model.score(X_val, y_val)
         True
         """

@@ -367,6 +367,7 @@ class TwoLayerClassifier(ClassifierMixin, BaseTwoLayerNetwork):
         >>> X, model = scale(X), TwoLayerClassifier(random_state=0)
         >>> for _ in range(30):
         ...     model = model.partial_fit(X, y, classes=[0, 1, 2])
+        ...
         >>> model.score(X, y) > 0.9
         True
         """

@@ -425,6 +425,7 @@ class TwoLayerRegressor(RegressorMixin, BaseTwoLayerNetwork):
         >>> X, model = scale(X), TwoLayerRegressor(random_state=0)
         >>> for _ in range(30):
         ...     model = model.partial_fit(X, y)
+        ...
         >>> model.score(X, y) > 0.9
         True
         """

@@ -205,6 +205,7 @@ class LazyNetwork(TwoLayerNetwork):
     >>> for _ in range(2):
     ...     loss, _ = network.loss_and_gradients(csr_array([[2.0, 0.0, 0.0]]), np.array([0]))
     ...     optimizer.update(network.gradient, learning_rate=1.0)
+    ...
     >>> network.apply_pending_updates()
     >>> network.W1[1:].ravel()  # the features that did not occur have halved twice
     array([0.25, 0.25])

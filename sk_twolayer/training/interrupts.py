@@ -39,6 +39,7 @@ class Interrupts:
     >>> with Interrupts() as interrupts:
     ...     signal.raise_signal(signal.SIGINT)
     ...     interrupts.asked_to_stop()
+    ...
     True
     """
 

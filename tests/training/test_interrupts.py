@@ -498,7 +498,14 @@ def interrupt_a_fit_here(kind, solver):
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("where", ["joblib", "spawn", "fork"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "joblib",
+        "spawn",
+        pytest.param("fork", marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")),
+    ],
+)
 def test_a_worker_process_raises_at_once(where):
     """A search must not take a fit that was cut off in a worker for a whole one."""
     jobs = [(kind, solver) for kind in KINDS for solver in SOLVERS]
@@ -558,6 +565,7 @@ print("same")
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends SIGINT to no other process")
 @pytest.mark.parametrize("job", ["fit", "stream"])
 def test_a_real_ctrl_c_comes_at_a_safe_point(job):
     with subprocess.Popen(
