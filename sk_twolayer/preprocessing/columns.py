@@ -99,6 +99,18 @@ def read_numbers(X):
     return read
 
 
+def refuse_infinity(X):
+    """Name the first column of a table that holds an infinite number, if there is one."""
+    names = X.columns if hasattr(X, "columns") else range(np.shape(X)[1])
+    for name, column in zip(names, columns_of(X), strict=True):
+        for entry in np.asarray(column, dtype=object):
+            if isinstance(entry, float | np.floating) and np.isinf(entry):
+                raise ValueError(
+                    f"Column {name!r} of X holds {entry!s}, and infinity has no place on a finite "
+                    f"scale. Make it missing: X.replace([np.inf, -np.inf], np.nan)."
+                )
+
+
 def text(entry):
     """Return the name of a level: equal numbers of different types have equal names."""
     if type(entry) is str:

@@ -20,7 +20,7 @@ class DateParts(TransformerMixin, BaseEstimator):
     only. A missing date has missing parts (NaN).
 
     Dates with a time zone are read in the local time of the zone that `fit` saw, whatever zone
-    `transform` meets. A column of several zones, or of a zone unknown to `zoneinfo`, is read in UTC.
+    `transform` meets. A column of several zones, or of one unknown to `zoneinfo`, is read in UTC.
 
     `transform` takes columns of the kind that `fit` saw, or their text: dates and times in ISO
     format such as "2024-01-31T18:30", durations such as "0 days 00:30:38". It refuses numbers, as
