@@ -223,7 +223,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str
-            The name of each column, "name_bin_0" and so on for its bins, and "name_missing".
+            The name of each column, "name_bin_0" and so on for its bins, and "name_missing". A
+            name that an output before it has gets an underscore, "name_missing_".
         """
         check_is_fitted(self)
         names = check_feature_names_in(self, input_features)
@@ -233,7 +234,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             for i in range(len(edges) - 1)
         ]
         missing = [f"{names[j]}_missing" for j in self.missing_features_]
-        return np.array([*names, *bins, *missing], dtype=object)
+        unique = {}
+        for name in [*names, *bins, *missing]:
+            while name in unique:
+                name += "_"
+            unique[name] = None
+        return np.array(list(unique), dtype=object)
 
 
 def clip_softly(x, mean, scale):

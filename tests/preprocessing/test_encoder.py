@@ -270,3 +270,13 @@ def test_an_error_names_the_column_of_an_array():
         PiecewiseLinearEncoder().fit(np.array([["2024"], ["2025"]], dtype="M8[s]"))
     with pytest.raises(ValueError, match="Column 1 of X holds 'abc'"):
         PiecewiseLinearEncoder().fit(np.array([[1, 2], [3, "abc"]], dtype=object))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_names_of_outputs_are_unique(kind):
+    x = pd.DataFrame({"a": [1.0, np.nan] * 20, "a_missing": [1.0, 2] * 20, "a_bin_0": range(40)})
+    encoder = PiecewiseLinearEncoder(1).set_output(transform=kind)
+    names = ["a", "a_missing", "a_bin_0", "a_missing_bin_0", "a_bin_0_bin_0", "a_missing_"]
+    out = encoder.fit_transform(x)
+    assert list(out.columns) == encoder.get_feature_names_out().tolist() == names
+    assert_array_equal(out["a_missing_"], x["a"].isna())
