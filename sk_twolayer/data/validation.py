@@ -25,6 +25,8 @@ REAL_NUMBERS = (
     "The network computes with real numbers. sk_twolayer.preprocessing.tabular_pipeline puts an "
     "encoding of categories, dates and missing values in front of it."
 )
+# Parts of the errors about samples that a Pipeline has not transformed.
+UNTRANSFORMED = (REAL_NUMBERS, "X contains NaN", "is expecting", "feature names should match")
 
 
 def computing_dtype(X):
@@ -113,7 +115,13 @@ def validate_validation_samples(draft, X_val, y_val, sample_weight_val, targets,
         targets.check(y_val)
     except (ValueError, TypeError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"In the validation samples (X_val, y_val): {error}") from error
+        message = f"In the validation samples (X_val, y_val): {error}"
+        if any(part in message for part in UNTRANSFORMED):
+            message += (
+                "\nA Pipeline does not transform X_val by itself, but does with its parameter "
+                'transform_input=["X_val"] and metadata routing.'
+            )
+        raise kind(message) from error
     if sample_weight_val is not None:
         sample_weight_val = check_container(sample_weight_val, "sample_weight_val")
         sample_weight_val = check_weights(sample_weight_val, len(y_val), "sample_weight_val")
