@@ -25,6 +25,8 @@ REAL_NUMBERS = (
     "The network computes with real numbers. sk_twolayer.preprocessing.tabular_pipeline puts an "
     "encoding of categories, dates and missing values in front of it."
 )
+# Parts of the errors about samples that a Pipeline has not transformed.
+UNTRANSFORMED = (REAL_NUMBERS, "X contains NaN", "is expecting", "feature names should match")
 
 
 def computing_dtype(X):
@@ -113,7 +115,13 @@ def validate_validation_samples(draft, X_val, y_val, sample_weight_val, targets,
         targets.check(y_val)
     except (ValueError, TypeError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"In the validation samples (X_val, y_val): {error}") from error
+        message = f"In the validation samples (X_val, y_val): {error}"
+        if any(part in message for part in UNTRANSFORMED):
+            message += (
+                "\nA Pipeline does not transform X_val by itself, but does with its parameter "
+                'transform_input=["X_val"] and metadata routing.'
+            )
+        raise kind(message) from error
     if sample_weight_val is not None:
         sample_weight_val = check_container(sample_weight_val, "sample_weight_val")
         sample_weight_val = check_weights(sample_weight_val, len(y_val), "sample_weight_val")
@@ -171,11 +179,7 @@ def validate_numbers(estimator, X, **options):
 
 def refuse_before_conversion(X):
     """Refuse dates, durations, strings, bytes, records and complex numbers by their dtype."""
-    if hasattr(X, "columns") and hasattr(X, "dtypes"):
-        for name, dtype in zip(X.columns, X.dtypes, strict=True):
-            temporal = getattr(dtype, "is_temporal", bool)()  # polars makes numbers of them
-            if temporal or getattr(dtype, "kind", None) in ("M", "m", "c"):
-                raise ValueError(f"Column {name!r} of X has dtype {dtype}. {REAL_NUMBERS}")
+    refuse_dates(X)
     dtype = getattr(X, "dtype", None)
     kind = getattr(dtype, "kind", None)  # dtypes of pandas may have none
     if kind == "c":
@@ -191,7 +195,18 @@ def refuse_before_conversion(X):
         )
 
 
-def refuse_columns(X):
+def refuse_dates(X, advice=REAL_NUMBERS):
+    """Refuse samples or columns whose dtype is of dates or durations, or complex columns."""
+    if getattr(getattr(X, "dtype", None), "kind", None) in ("M", "m"):
+        raise ValueError(f"X has dtype {X.dtype}. {advice}")
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        for name, dtype in zip(X.columns, X.dtypes, strict=True):
+            temporal = getattr(dtype, "is_temporal", bool)()  # polars makes numbers of them
+            if temporal or getattr(dtype, "kind", None) in ("M", "m", "c"):
+                raise ValueError(f"Column {name!r} of X has dtype {dtype}. {advice}")
+
+
+def refuse_columns(X, advice=REAL_NUMBERS):
     """Name the first column of samples that holds no numbers, if there is one."""
     if hasattr(X, "columns") and hasattr(X, "dtypes"):
         dtypes = zip(X.columns, X.dtypes, strict=True)
@@ -205,7 +220,7 @@ def refuse_columns(X):
         misfit, error = find_misfit(values)
         if misfit:
             kind = TypeError if isinstance(error, TypeError) else ValueError
-            advice = "Scale it." if isinstance(error, OverflowError) else REAL_NUMBERS
+            advice = "Scale it." if isinstance(error, OverflowError) else advice
             raise kind(f"Column {name!r} of X holds {misfit}. {advice}") from error
 
 

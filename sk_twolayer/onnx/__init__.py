@@ -17,7 +17,8 @@ minus the score and the score. ``nocl=True`` returns class indices instead of la
 
 The pipelines of `sk_twolayer.preprocessing.tabular_pipeline` convert too, and with them
 scikit-learn's one-hot encoders that group levels. Each column of a data frame is an input of the
-graph. The text "missing" stands for missing text. Dates do not convert: ONNX has none.
+graph. `to_onnx` of this module finds the types of the inputs, whatever the dtypes of the frame. The
+text "missing" stands for missing text. Dates do not convert: ONNX has none.
 
 Examples
 --------
@@ -48,3 +49,4 @@ except ImportError as error:
     ) from error
 
 from sk_twolayer.onnx import networks, preprocessing
+from sk_twolayer.onnx.frames import to_onnx

@@ -154,9 +154,11 @@ def convert_one_hot(scope, operator, container):
 
 def refuse_dates(operator):
     """Raise an error for dates."""
+    model = operator.raw_operator
+    names = list(getattr(model, "feature_names_in_", range(model.n_features_in_)))
     raise NotImplementedError(
-        "ONNX has no dates: write them as numbers before the pipeline, as "
-        "DateParts().fit_transform(X) does, and fit the pipeline on the numbers."
+        f"Columns {names} hold dates, and ONNX has no dates: write them as numbers before the "
+        f"pipeline, as DateParts().fit_transform(X) does, and fit the pipeline on the numbers."
     )
 
 

@@ -1,7 +1,8 @@
 """From a table to the inputs of a network.
 
 ``tabular`` makes a pipeline from a data frame to a network. ``encoder`` encodes its numbers,
-``levels`` its categories, and ``dates`` its dates; ``columns`` reads the columns of a table.
+``levels`` its categories, and ``dates`` its dates; ``columns`` and ``read_dates`` read the columns
+of a table.
 """
 
 from sk_twolayer.preprocessing.dates import DateParts

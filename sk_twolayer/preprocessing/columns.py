@@ -1,4 +1,4 @@
-"""Columns of tables of every kind: what they hold, and their entries as numbers, dates or text.
+"""Columns of tables of every kind: what they hold, and their entries as numbers or text.
 
 A table is a data frame of pandas or polars, or an array. Neither library is imported here.
 """
@@ -99,28 +99,16 @@ def read_numbers(X):
     return read
 
 
-def read_dates(column):
-    """Return a column of dates or durations as microseconds, datetime64 or timedelta64.
-
-    Dates with a time zone are converted to UTC. Entries that are no dates raise an error.
-    """
-    if hasattr(column, "iloc") and getattr(column.dtype, "tz", None) is not None:
-        column = column.dt.tz_convert(None)
-    dates = np.asarray(column)
-    if dates.dtype.kind not in "mM":
-        entries = [None if is_missing(entry) else in_utc(entry) for entry in dates]
-        durations = any(isinstance(entry, datetime.timedelta) for entry in entries)
-        dates = np.array(entries, dtype="m8[us]" if durations else "M8[us]")
-    return dates.astype(f"{dates.dtype.kind}8[us]")
-
-
-def in_utc(entry):
-    """Return a date without a time zone, in UTC if it had one; a time is of the first day."""
-    if isinstance(entry, datetime.time):
-        return datetime.datetime.combine(datetime.date(1970, 1, 1), entry)
-    if getattr(entry, "tzinfo", None) is not None:
-        return entry.astimezone(datetime.UTC).replace(tzinfo=None)
-    return entry
+def refuse_infinity(X):
+    """Name the first column of a table that holds an infinite number, if there is one."""
+    names = X.columns if hasattr(X, "columns") else range(np.shape(X)[1])
+    for name, column in zip(names, columns_of(X), strict=True):
+        for entry in np.asarray(column, dtype=object):
+            if isinstance(entry, float | np.floating) and np.isinf(entry):
+                raise ValueError(
+                    f"Column {name!r} of X holds {entry!s}, and infinity has no place on a finite "
+                    f"scale. Make it missing: X.replace([np.inf, -np.inf], np.nan)."
+                )
 
 
 def text(entry):

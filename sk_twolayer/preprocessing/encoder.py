@@ -12,7 +12,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_twolayer.preprocessing.columns import read_numbers
+from sk_twolayer.data.validation import refuse_columns, refuse_dates
+from sk_twolayer.preprocessing.columns import read_numbers, refuse_infinity
 from sk_twolayer.sklearn_private import Interval, Options, check_feature_names_in, fit_context
 
 CLIP = 3.0  # the bound of the softly clipped columns, in standard deviations
@@ -23,6 +24,10 @@ TAIL = 0.01
 # Differences of numbers within these bounds are finite.
 LARGEST = np.finfo(np.float64).max / 3
 BLOCK = 2**15  # entries of the output that are computed at a time, so that they stay in the cache
+ADVICE = (
+    "PiecewiseLinearEncoder encodes real numbers. pd.to_numeric reads text, and makes it missing "
+    'where errors="coerce"; DateParts makes numbers of dates.'
+)
 
 
 class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
@@ -119,13 +124,16 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
 
     def _validate(self, X, reset):
         """Return X as an array of float32 or float64; NaN is allowed."""
-        return validate_data(
-            self,
-            read_numbers(X),
-            reset=reset,
-            dtype=(np.float64, np.float32),
-            ensure_all_finite="allow-nan",
-        )
+        refuse_dates(X, ADVICE)
+        X = read_numbers(X)
+        options = {"dtype": (np.float64, np.float32), "ensure_all_finite": "allow-nan"}
+        try:
+            return validate_data(self, X, reset=reset, **options)
+        except (TypeError, ValueError, OverflowError) as error:
+            refuse_columns(X, ADVICE)
+            if "infinity" in str(error):
+                refuse_infinity(X)
+            raise
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -142,6 +150,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         -------
         self : PiecewiseLinearEncoder
             The fitted encoder.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a column holds infinite numbers, or text or dates. The error names the column and
+            the value.
         """
         X = self._validate(X, reset=True)
         n_bins = self.n_bins if X.shape[1] <= self.max_features else 0
@@ -166,6 +180,11 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         -------
         X_out : ndarray of shape (n_samples, n_features_out)
             The softly clipped columns, the columns of the bins, the indicators of missing values.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit`; also if the columns are not the columns of `fit`.
         """
         check_is_fitted(self)
         X = self._validate(X, reset=False)
@@ -204,7 +223,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str
-            The name of each column, "name_bin_0" and so on for its bins, and "name_missing".
+            The name of each column, "name_bin_0" and so on for its bins, and "name_missing". A
+            name that an output before it has gets an underscore, "name_missing_".
         """
         check_is_fitted(self)
         names = check_feature_names_in(self, input_features)
@@ -214,7 +234,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             for i in range(len(edges) - 1)
         ]
         missing = [f"{names[j]}_missing" for j in self.missing_features_]
-        return np.array([*names, *bins, *missing], dtype=object)
+        unique = {}
+        for name in [*names, *bins, *missing]:
+            while name in unique:
+                name += "_"
+            unique[name] = None
+        return np.array(list(unique), dtype=object)
 
 
 def clip_softly(x, mean, scale):

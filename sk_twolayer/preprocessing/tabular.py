@@ -27,7 +27,8 @@ def tabular_pipeline(estimator):
     - "categories" (text, categorical dtypes, mixed entries): one-hot columns, one of them for
       missing values. `TextLevels` writes every level as text. Levels that occur once in `fit`,
       levels beyond the 499 most frequent ones, and levels that `fit` did not see share a column.
-    - "dates" (also times and durations): numbers by `DateParts`, encoded as other numbers.
+    - "dates" (also times and durations): numbers by `DateParts`, encoded as other numbers. Text in
+      ISO format is read where `fit` saw dates; numbers are refused there.
 
     Columns without any value in `fit` are ignored. Missing values may be None, NaN, NaT, NA or
     null, in every column, also where there was none in `fit`. A column that is missing in a data
@@ -68,8 +69,8 @@ def tabular_pipeline(estimator):
     ``trusted=["sk_twolayer.TwoLayerClassifier", "sk_twolayer.preprocessing.ColumnsOfKind",
     "sk_twolayer.preprocessing.DateParts", "sk_twolayer.preprocessing.PiecewiseLinearEncoder",
     "sk_twolayer.preprocessing.TextLevels"]``.
-    After ``import sk_twolayer.onnx`` the pipeline converts to ONNX, but for dates.
-    Missing text is the text "missing" there.
+    `sk_twolayer.onnx.to_onnx` converts the pipeline to ONNX, but for dates. Missing text is the
+    text "missing" there.
 
     Examples
     --------

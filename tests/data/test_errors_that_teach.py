@@ -13,10 +13,12 @@ import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import coo_array, csc_array, csr_array, dia_array
+from sklearn import config_context
 from sklearn.base import clone
 
 from sk_twolayer import TwoLayerClassifier, TwoLayerRegressor
 from sk_twolayer.callbacks import EarlyStopping, TimeLimit
+from sk_twolayer.preprocessing import tabular_pipeline
 
 pytestmark = [
     pytest.mark.filterwarnings("error::RuntimeWarning"),
@@ -595,3 +597,18 @@ def test_the_byte_order_of_labels_that_are_no_numbers_does_not_matter():
 def test_a_sparse_label_indicator_of_another_byte_order():
     native = csr_array(indicator)
     assert_alike(classifier().fit(X, swap(native)), classifier().fit(X, native))
+
+
+@pytest.mark.parametrize("kind", ["default", "pandas"])
+@pytest.mark.parametrize("make", [classifier, regressor])
+@pytest.mark.parametrize("column", [["red", "blue"] * 10, [1.0, None] * 10, range(20)])
+def test_validation_samples_that_a_pipeline_does_not_transform(column, make, kind):
+    frame, targets = pd.DataFrame({"size": range(20), "column": column}), [0, 1] * 10
+    pipeline = tabular_pipeline(make()).set_output(transform=kind)
+    with pytest.raises(ValueError, match=r"A Pipeline does not .*transform_input=\[\"X_val\"\]"):
+        pipeline.fit(frame, targets, network__X_val=frame, network__y_val=targets)
+    with config_context(enable_metadata_routing=True):  # the advice
+        pipeline[-1].set_fit_request(X_val=True, y_val=True)
+        pipeline.set_params(transform_input=["X_val"])
+        pipeline.fit(frame, targets, X_val=frame, y_val=targets)
+    assert len(pipeline[-1].validation_scores_) == 2

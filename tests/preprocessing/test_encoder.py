@@ -226,3 +226,57 @@ def test_bad_settings_are_refused(options):
 def test_pickles_encode_alike():
     encoder = PiecewiseLinearEncoder().fit(X)
     assert_array_equal(pickle.loads(pickle.dumps(encoder)).transform(X), encoder.transform(X))
+
+
+# Errors name the column and the value.
+
+GOOD = pd.DataFrame({"a": np.arange(1.0, 41), "b": np.arange(1.0, 41)})
+BAD = {
+    "inf": (np.inf, r"'b' of X holds inf\b.*X.replace\(\[np.inf, -np.inf\], np.nan\)"),
+    "minus inf": ([*range(39), -np.inf], "'b' of X holds -inf"),
+    "Float64": (pd.array([np.inf] * 40, dtype="Float64"), r"'b' of X holds inf\b"),
+    "arrow": (pd.array([np.inf] * 40, dtype="double[pyarrow]"), r"'b' of X holds inf\b"),
+    "object": (pd.Series([None, *[np.inf] * 39], dtype=object), r"'b' of X holds inf\b"),
+    "text": ("abc", "'b' of X holds 'abc'.*pd.to_numeric"),
+    "text among numbers": ([*range(39), "abc"], "'b' of X holds 'abc'"),
+    "category": (pd.Categorical(["abc"] * 40), "'b' of X holds 'abc'"),
+    "date": (pd.Timestamp("2024"), "'b' of X has dtype datetime64.*DateParts"),
+    "zoned date": (pd.Timestamp("2024", tz="UTC"), "'b' of X has dtype datetime64.*DateParts"),
+    "duration": (pd.Timedelta("1h"), "'b' of X has dtype timedelta64.*DateParts"),
+    "object of dates": (pd.Series([pd.Timestamp("2024")] * 40, dtype=object), "'b' of X holds Tim"),
+    "large": (pd.Series([10**400] * 40, dtype=object), "'b' of X holds 1e.400, a value too large"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", BAD)
+def test_an_error_names_the_column_and_the_value(kind):
+    value, message = BAD[kind]
+    bad = GOOD.assign(b=value)
+    encoder = PiecewiseLinearEncoder().fit(GOOD)
+    for call in (PiecewiseLinearEncoder().fit, encoder.transform):
+        with pytest.raises((ValueError, TypeError), match=message):
+            call(bad)
+    if kind in ("inf", "text", "date"):
+        with pytest.raises((ValueError, TypeError), match="Column 'b' of X h"):
+            encoder.transform(pl.DataFrame(bad))
+
+
+def test_an_error_names_the_column_of_an_array():
+    for x in ([[1.0, 2.0], [3.0, -np.inf]], np.float32([[1, 2], [3, -np.inf]])):
+        with pytest.raises(ValueError, match="Column 1 of X holds -inf, and"):
+            PiecewiseLinearEncoder().fit(x)
+    with pytest.raises(ValueError, match=r"X has dtype datetime64\[s\].*DateParts"):
+        PiecewiseLinearEncoder().fit(np.array([["2024"], ["2025"]], dtype="M8[s]"))
+    with pytest.raises(ValueError, match="Column 1 of X holds 'abc'"):
+        PiecewiseLinearEncoder().fit(np.array([[1, 2], [3, "abc"]], dtype=object))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_names_of_outputs_are_unique(kind):
+    x = pd.DataFrame({"a": [1.0, np.nan] * 20, "a_missing": [1.0, 2] * 20, "a_bin_0": range(40)})
+    encoder = PiecewiseLinearEncoder(1).set_output(transform=kind)
+    names = ["a", "a_missing", "a_bin_0", "a_missing_bin_0", "a_bin_0_bin_0", "a_missing_"]
+    out = encoder.fit_transform(x)
+    assert list(out.columns) == encoder.get_feature_names_out().tolist() == names
+    assert_array_equal(out["a_missing_"], x["a"].isna())

@@ -94,10 +94,14 @@ def test_categories_that_are_floats_are_refused():
 
 
 def test_dates_are_refused():
-    frame = pd.DataFrame({"sold": pd.date_range("2020", periods=N)})
+    dates = pd.date_range("2020", periods=N)
+    frame = pd.DataFrame({"size": X["size"], "sold": dates, "made": dates})
     model = tabular_pipeline(NETWORKS["regressor"]).fit(frame, Y)
-    with pytest.raises(NotImplementedError, match="ONNX has no dates"):
-        to_onnx(model, initial_types=[("sold", Int64TensorType([None, 1]))])
+    types = [(name, Int64TensorType([None, 1])) for name in frame]
+    with pytest.raises(
+        NotImplementedError, match=r"\['sold', 'made'\] hold dates, and ONNX has no"
+    ):
+        to_onnx(model, initial_types=types)
 
 
 @pytest.mark.parametrize("dtype", [None, np.float32, np.float64])

@@ -25,7 +25,7 @@ def read_table():
     for head in SERIES:
         cells = [(row[0], row[heads.index(head)].replace(",", "")) for row in rows]
         points = [
-            (2 ** int(power.removeprefix("2**")), float(milliseconds))
+            (2 ** int(power.strip("`").removeprefix("2**")), float(milliseconds))
             for power, milliseconds in cells
             if milliseconds != "not measured"
         ]
