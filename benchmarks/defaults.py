@@ -251,7 +251,7 @@ def draw_figure(path, tables, seed):
             seconds = timed_fit(model, X_train, y_train)
             accuracy = model.score(X_test, y_test)
             measured[case].setdefault(table, []).append((seconds, accuracy))
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
     for marker, (name, (parameter, values)) in zip("osD*", CURVES.items(), strict=True):
         folds = [measured[name, parameter, value].values() for value in values]
         points = np.array(
