@@ -65,6 +65,9 @@ def tabular_pipeline(estimator):
 
     Notes
     -----
+    Errors about values name the column of a data frame. In an array, which has no names, they count
+    the columns of each kind from 0.
+
     The fitted pipeline can be pickled. `skops.io.load` needs
     ``trusted=["sk_twolayer.TwoLayerClassifier", "sk_twolayer.preprocessing.ColumnsOfKind",
     "sk_twolayer.preprocessing.DateParts", "sk_twolayer.preprocessing.PiecewiseLinearEncoder",

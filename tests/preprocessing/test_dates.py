@@ -172,3 +172,21 @@ def test_fixed_offsets_several_zones_and_sentinels():
     last = pd.DataFrame({"day": pd.Series(["9999-12-31T23:59", None]).astype("M8[us, UTC]")})
     expected = [[(datetime.date(9999, 12, 31).toordinal() - 719163) + 1 + 59 / 1440], [np.nan]]
     assert_allclose(DateParts().fit(BERLIN).transform(last)[:, :1], expected)
+
+
+class Ship(datetime.tzinfo):
+    """A time zone that has no name in the database of time zones."""
+
+    def utcoffset(self, date):
+        return datetime.timedelta(minutes=20)
+
+    def __str__(self):
+        return "Ship"
+
+
+def test_a_zone_that_zoneinfo_does_not_know_is_read_in_utc():
+    on_board = [stamp.to_pydatetime().replace(tzinfo=Ship()) for stamp in DAYS]
+    frame = pd.DataFrame({"day": pd.Series(on_board, dtype=object)})
+    in_utc = [stamp - pd.Timedelta("20min") for stamp in DAYS]
+    parts = DateParts().fit(frame)
+    assert_allclose(parts.transform(frame), parts_of_clock(in_utc))
