@@ -87,7 +87,9 @@ def visit_inline(translator, node):
 def visit_block(translator, node):
     """Write formulas on lines of their own."""
     translator.body.append(translator.starttag(node, "div", CLASS="formula"))
-    for formula in GAP.split(node.astext()):
+    text = node.astext()
+    # A gap inside of aligned lines belongs to one of them.
+    for formula in [text] if "&" in text else GAP.split(text):
         write(translator, node, formula)
     translator.body.append("</div>\n")
     raise nodes.SkipNode
