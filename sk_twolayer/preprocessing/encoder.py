@@ -224,7 +224,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         -------
         names : ndarray of str
             The name of each column, "name_bin_0" and so on for its bins, and "name_missing". A
-            name that an output before it has gets an underscore, "name_missing_".
+            name that an earlier output has gets an underscore at its end.
         """
         check_is_fitted(self)
         names = check_feature_names_in(self, input_features)

@@ -25,8 +25,9 @@ def tabular_pipeline(estimator):
 
     - "numbers", and booleans: `PiecewiseLinearEncoder`.
     - "categories" (text, categorical dtypes, mixed entries): one-hot columns, one of them for
-      missing values. `TextLevels` writes every level as text. Levels that occur once in `fit`,
-      levels beyond the 499 most frequent ones, and levels that `fit` did not see share a column.
+      missing values. `TextLevels` writes every level as text. Levels that occur once in `fit`
+      and levels beyond the 499 most frequent ones share a column, with levels that `fit` did not
+      see. If there is no such column, an unseen level is zero in all columns.
     - "dates" (also times and durations): numbers by `DateParts`, encoded as other numbers. Text in
       ISO format is read where `fit` saw dates; numbers are refused there.
 
