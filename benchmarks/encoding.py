@@ -1,7 +1,7 @@
 """Compare ways to show numeric columns to the network: accuracy, probabilities and seconds.
 
-The tables, folds and metrics are those of `tables.py`, and so are the options. The contenders are
-`tabular_pipeline` in front of the network with default settings, whose step "numbers" varies:
+Tables, folds, metrics and options are the same as in `tables.py`. Each contender is
+`tabular_pipeline` in front of the network with default settings. Its step "numbers" varies:
 columns standardised; softly clipped (`n_bins=0`); scikit-learn's `SplineTransformer` of degree 1
 with quantiles as knots, which spans the same functions as the encoder, beside standardised columns;
 and `PiecewiseLinearEncoder` of several numbers of bins. Categories take the same way for all.

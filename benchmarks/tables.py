@@ -16,7 +16,8 @@ take turns within a fold, on one thread. Seconds are processor time of a fit, pr
 included. Every mean is over tables. A difference is taken to the network alone on standardised
 numbers, table by table, and its standard error is over tables. AUC is the area under the ROC curve
 on the tables of two classes. `--figure FILE` draws accuracy and R2 against seconds, with a line
-along the best for the time, but for the network on raw numbers and a mean R2 below 0.
+through the contenders that no faster one beats. It leaves out the network on raw numbers, and
+contenders with a mean R2 below 0.
 """
 
 import argparse

@@ -4,7 +4,7 @@ The exercise on digits
 
 The two-layer exercise of CS231n trains a network on small images, plots its loss, and draws the
 weights of its hidden units. This script does the same on the 1,797 handwritten digits of 8 x 8
-pixels that come with scikit-learn. The methods are those of the exercise: gradient descent on
+pixels that come with scikit-learn. The network is trained as in the exercise: gradient descent on
 mini-batches without momentum, a learning rate that decays after each epoch, small initial weights,
 and an L2 penalty.
 """

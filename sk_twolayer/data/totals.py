@@ -1,7 +1,7 @@
 """Sums over samples, from which the statistics follow. A stream adds the sums of its chunks.
 
-They are of up to 1,000 samples, evenly spaced, and do not depend on how samples are stored: dense,
-or sparse with explicit zeros or duplicates among the entries.
+The sums are over up to 1,000 samples, evenly spaced. They do not depend on how samples are stored:
+dense, or sparse with explicit zeros or duplicates among the entries.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ MOST_SAMPLES = 1000
 # A block of dense samples, cast to float64, that the processor's cache holds.
 BLOCK_ENTRIES, BLOCK_COLUMNS = 2**16, 2**13
 
-# A column that so many samples have an entry in has a scale of its own.
+# A column with this number of entries determines its scale alone.
 ENOUGH_ENTRIES = 10
 
 # Shares of the variance in the mean square that rounding may leave to a constant column.

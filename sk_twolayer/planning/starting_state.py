@@ -47,7 +47,7 @@ def add_state(plan, estimator, fitted, class_counts, rules, rng, start):
             columns = keep_columns(X, plan.features, np.empty(X.shape[1], np.int32))
             plan.data = replace(plan.data, X=columns)
     else:
-        plan.state = draw_state(estimator, shape, plan.training_dtype, rules, rng)
+        plan.state = draw_state(plan, estimator, shape, rules, rng)
         if start and estimator.init == "auto":
             start.scales, start.unseen = rules.summary.scales, rules.summary.scale_of_unseen
     set_betas(plan.state, betas)
@@ -55,13 +55,13 @@ def add_state(plan, estimator, fitted, class_counts, rules, rng, start):
         plan.state.pending = PendingUpdates(shape[0])
 
 
-def draw_state(estimator, shape, dtype, rules, rng):
+def draw_state(plan, estimator, shape, rules, rng):
     """Return a state with new initial weights."""
     if follows := estimator.init == "auto":
         # Before the parameters and moments are allocated, to bound peak memory.
         scales, features = rules.summary.column_scales(), rules.summary.totals.features
-        means = rules.summary.totals.means().astype(dtype)
-    parameters = np.zeros(n_parameters(*shape), dtype)
+        means = rules.summary.totals.means().astype(plan.training_dtype)
+    parameters = np.zeros(n_parameters(*shape), plan.training_dtype)
     state = TrainingState(shape, parameters, estimator.solver)
     if state.solver != "lbfgs":
         state.moments = OPTIMIZERS[state.solver].start_moments(
@@ -73,7 +73,7 @@ def draw_state(estimator, shape, dtype, rules, rng):
     if follows:
         W1 /= scales[:, np.newaxis]
         if state.solver == "lbfgs":
-            limit_penalty(W1, rules.alpha() if estimator.alpha == "auto" else estimator.alpha)
+            limit_penalty(W1, plan.network_settings["alpha"])
         b1 -= means @ (W1 if len(features) == len(W1) else W1[features])
     return state
 

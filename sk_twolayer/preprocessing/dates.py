@@ -16,8 +16,8 @@ class DateParts(TransformerMixin, BaseEstimator):
 
     The parts of a date are "days" since 1970-01-01, "month" (1 to 12), "day" of the month (1 to
     31), "weekday" (0 is Monday) and "hour" (0 to 24), each with its fraction where it has one.
-    Parts that are equal for all dates of `fit` are left out, but for "days"; a duration has "days"
-    only. A missing date has missing parts (NaN).
+    Parts other than "days" are left out if they are equal for all dates of `fit`. A duration has
+    "days" only. A missing date has missing parts (NaN).
 
     Dates with a time zone are read in the local time of the zone that `fit` saw, whatever zone
     `transform` meets. A column of several zones, or of one unknown to `zoneinfo`, is read in UTC.

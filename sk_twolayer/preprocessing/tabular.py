@@ -73,8 +73,8 @@ def tabular_pipeline(estimator):
     ``trusted=["sk_twolayer.TwoLayerClassifier", "sk_twolayer.preprocessing.ColumnsOfKind",
     "sk_twolayer.preprocessing.DateParts", "sk_twolayer.preprocessing.PiecewiseLinearEncoder",
     "sk_twolayer.preprocessing.TextLevels"]``.
-    `sk_twolayer.onnx.to_onnx` converts the pipeline to ONNX, but for dates. Missing text is the
-    text "missing" there.
+    `sk_twolayer.onnx.to_onnx` converts the pipeline to ONNX, unless it has dates. In the
+    graph, missing text is the text "missing".
 
     Examples
     --------
